@@ -1,0 +1,1 @@
+"""Plumbing that every room may use and that uses no room."""

@@ -6,11 +6,30 @@ not import Flax.
 
 from importlib.metadata import version
 
-from regjax import stochastic, uncertainty
+from regjax import (
+    constraints,
+    diagnostics,
+    masks,
+    penalties,
+    projections,
+    prox,
+    regularizers,
+    stochastic,
+    transforms,
+    uncertainty,
+)
 
 __version__ = version("regjax")
 
 __all__ = [
+    "constraints",
+    "diagnostics",
+    "masks",
+    "penalties",
+    "projections",
+    "prox",
+    "regularizers",
     "stochastic",
+    "transforms",
     "uncertainty",
 ]

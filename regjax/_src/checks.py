@@ -6,7 +6,7 @@ ones). A traced value, or one that lives on a device, is never inspected: readin
 Every message is one sentence, "`name` must be <requirement>, got <what>".
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import jax
@@ -68,15 +68,25 @@ def bound(name: str, value: Any) -> None:
     scalar(name, value)
 
 
-def not_nan(name: str, value: Any) -> None:
-    """Checks one number that is not NaN."""
+def not_nans(name: str, value: Any) -> None:
+    """Checks an end of an interval, or an array of them."""
     numbers(name, value, lambda x: ~np.isnan(x), "a number")
+
+
+def not_nan(name: str, value: Any) -> None:
+    """Checks an end of an interval."""
+    not_nans(name, value)
     scalar(name, value)
 
 
-def rate(name: str, value: Any) -> None:
-    """Checks a probability of dropping."""
+def rates(name: str, value: Any) -> None:
+    """Checks a share or a probability of dropping, or an array of them."""
     numbers(name, value, lambda x: (x >= 0) & (x <= 1), "in [0, 1]")
+
+
+def rate(name: str, value: Any) -> None:
+    """Checks one share or one probability of dropping."""
+    rates(name, value)
     scalar(name, value)
 
 
@@ -153,4 +163,160 @@ def same_structure(name: str, got: Any, of: str, expected: Any) -> None:
 def params_given(params: Any) -> None:
     """Checks that an update got the parameters."""
     if params is None:
-        raise ValueError("`params` must be given to `update`: call `optimizer.update(updates, state, params)`, got None")
+        raise ValueError(
+            "`params` must be given to `update`: call `optimizer.update(updates, state, params)`, got None"
+        )
+
+
+def flatten_up_to(name: str, structure: Any, tree: Any) -> list[Any]:
+    """Returns the subtrees of `tree` at the leaves of `structure`, which must be a prefix of it."""
+    try:
+        return structure.flatten_up_to(tree)
+    except (TypeError, ValueError) as error:
+        got = jax.tree.structure(tree)
+        raise ValueError(f"`{name}` must fit the structure of the tree, got {structure} for {got}") from error
+
+
+def patterns(values: tuple[Any, ...], kind: Any) -> None:
+    """Checks what a mask is said by."""
+    if not values:
+        raise ValueError("`patterns` must name at least one glob or compiled regular expression, got none")
+    for value in values:
+        if not isinstance(value, kind):
+            raise TypeError(f"`patterns` must be globs or compiled regular expressions, got {value!r}")
+
+
+def pattern_found(pattern: Any, found: bool, paths: list[str]) -> None:
+    """Checks that a pattern matched one of the paths, unless there are none.
+
+    Optax initializes with trees without leaves to learn the structure of a state.
+    """
+    if paths and not found:
+        raise ValueError(f"`mask` must match a floating leaf, got {_text(pattern)} for the paths {_some(paths)}")
+
+
+def mask_selects(mask: Any, any_selected: bool, paths: list[str]) -> None:
+    """Checks that a mask selected one of the floating leaves, unless there are none."""
+    if paths and not any_selected:
+        raise ValueError(f"`mask` must select a floating leaf, got {mask} for the paths {_some(paths)}")
+
+
+def mask_is_no_scalar(mask: Any) -> None:
+    """Refuses what `optax.inject_hyperparams` makes of a function."""
+    if isinstance(mask, bool | int | float) or (
+        isinstance(mask, np.ndarray | np.generic | jax.Array) and mask.ndim == 0
+    ):
+        raise TypeError(
+            "`mask` must be None, a glob, a tree of bools or a function, got the scalar"
+            f" {mask!r}, which is what `optax.inject_hyperparams` makes of a function (use a glob there)"
+        )
+
+
+def mask_is_tree_of_bools(mask: Any, only_bools: bool) -> None:
+    """Checks what is left once a mask is nothing else."""
+    if not only_bools:
+        raise TypeError(f"`mask` must be None, a glob, a tree of Python bools or a function, got {mask!r}")
+
+
+def _text(pattern: Any) -> str:
+    return repr(pattern if isinstance(pattern, str) else pattern.pattern)
+
+
+def _some(paths: list[str]) -> str:
+    shown = ", ".join(map(repr, paths[:8]))
+    return shown if len(paths) <= 8 else f"{shown} and {len(paths) - 8} more"
+
+
+def same_shapes(name: str, got: Any, of: str, expected: Any) -> None:
+    """Checks that two trees agree in structure and in the shapes of their leaves."""
+    same_structure(name, got, of, expected)
+    for leaf, wanted in zip(jax.tree.leaves(got), jax.tree.leaves(expected), strict=True):
+        if np.shape(leaf) != np.shape(wanted):
+            raise ValueError(f"`{name}` must have the shapes of `{of}`, got {np.shape(leaf)} for {np.shape(wanted)}")
+
+
+def metric_shape(path: str, weights: Any, leaf: Array) -> None:
+    """Checks the metric of one leaf."""
+    if np.shape(weights) not in {(), leaf.shape}:
+        where = f" at '{path}'" if path else ""
+        raise ValueError(f"`metric` must have shape () or {leaf.shape}{where}, got {np.shape(weights)}")
+
+
+def axis_or_auto(axis: Any) -> None:
+    """Checks the one word that may stand for axes."""
+    if isinstance(axis, str):
+        one_of("axis", axis, ["auto"])
+
+
+def hashable_axis(axis: Any) -> Any:
+    """Returns `axis` as static data that a pytree can carry."""
+    return tuple(axis) if isinstance(axis, list) else axis
+
+
+def mapping(name: str, value: Any) -> None:
+    """Checks a dictionary of rules."""
+    if not isinstance(value, Mapping):
+        raise TypeError(f"`{name}` must be a mapping from patterns to rules, got {value!r}")
+    if not value:
+        raise ValueError(f"`{name}` must have at least one pattern, got none")
+
+
+def instance(name: str, value: Any, kind: Any, requirement: str) -> None:
+    """Checks the kind of a value."""
+    if not isinstance(value, kind):
+        raise TypeError(f"`{name}` must {requirement}, got {value!r}")
+
+
+def has_prox(name: str, there_is_one: bool) -> None:
+    """Checks that a regularizer can take a proximal step."""
+    if not there_is_one:
+        raise TypeError(f"`regularizer` must have a proximal operator, got {name}, which is a penalty only")
+
+
+def has_gradient(name: str) -> None:
+    """Refuses the one penalty whose gradient is zero everywhere."""
+    if name == "l0":
+        raise ValueError("`regularizer` must have a gradient, got l0: use `proximal_step` for it")
+
+
+def has_leaves(name: str, of: str, missing: list[str]) -> None:
+    """Checks that a companion tree has every leaf that is asked of it."""
+    if missing:
+        raise ValueError(f"`{name}` must have the leaves of `{of}`, got none at {_some(missing)}")
+
+
+def number_or_schedule(name: str, value: Any) -> None:
+    """Checks an argument of a transformation that a schedule may stand for."""
+    if not callable(value):
+        strength(name, value)
+
+
+def flag(name: str, value: Any) -> None:
+    """Checks a switch."""
+    instance(name, value, bool, "be True or False")
+
+
+def regularizer(value: Any, kind: Any) -> None:
+    """Checks the argument of a transformation made of a regularizer."""
+    instance("regularizer", value, kind, "be a regularizer such as `regjax.regularizers.l1(1e-3)`")
+
+
+def update_fits(update: Any, param: Any) -> None:
+    """Checks an update against its parameter; None is an update that is not there."""
+    if update is not None and (len(jax.tree.leaves(param)) != 1 or np.shape(update) != np.shape(param)):
+        got = np.shape(param) if len(jax.tree.leaves(param)) == 1 else jax.tree.structure(param)
+        raise ValueError(f"`updates` must have the structure and shapes of `params`, got {np.shape(update)} for {got}")
+
+
+def real_leaves(complex_paths: list[str]) -> None:
+    """Refuses complex leaves."""
+    if complex_paths:
+        raise TypeError(f"`tree` must have real leaves, got complex ones at {_some(complex_paths)}")
+
+
+def has_init(value: Any) -> None:
+    """Checks that something can be described."""
+    if not callable(getattr(value, "init", None)):
+        raise TypeError(
+            f"`rule_or_transform` must be a regularizer, a constraint, a mask or an optimizer, got {value!r}"
+        )

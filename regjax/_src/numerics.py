@@ -18,6 +18,12 @@ def widen(x: Array) -> Array:
     return x.astype(compute_dtype(x))
 
 
+def add(x: Array, y: Array) -> Array:
+    """Adds two results that may differ in the dtype they were computed in."""
+    dtype = compute_dtype(x, y)
+    return x.astype(dtype) + y.astype(dtype)
+
+
 def number(value: Scalar, dtype: jnp.dtype) -> Array:
     """Returns a strength, rate or bound in the dtype to compute in, whatever dtype it came in."""
     return jnp.asarray(value).astype(dtype)

@@ -19,7 +19,8 @@ from regjax._src.types import PyTree
 def _is_box_type(kind: type) -> bool:
     # By name, because importing regjax must not import flax.
     return any(
-        base.__module__.split(".")[0] == "flax" and base.__name__ in {"Variable", "AxisMetadata"} for base in kind.__mro__
+        base.__module__.split(".")[0] == "flax" and base.__name__ in {"Variable", "AxisMetadata"}
+        for base in kind.__mro__
     )
 
 
@@ -63,7 +64,11 @@ def _part_regex(part: str) -> str:
     pieces = re.split(r"(\*+|\?|\[!?[^\]]+\])", part)
     wild = {"*": r"[^/]*", "?": r"[^/]"}
     return "".join(
-        wild[piece[0]] if piece[:1] in wild else _set_regex(piece) if re.fullmatch(r"\[.+\]", piece) else re.escape(piece)
+        wild[piece[0]]
+        if piece[:1] in wild
+        else _set_regex(piece)
+        if re.fullmatch(r"\[.+\]", piece)
+        else re.escape(piece)
         for piece in pieces
     )
 

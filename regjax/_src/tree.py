@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from regjax._src import paths
-from regjax._src.numerics import compute_dtype
+from regjax._src import checks, paths
+from regjax._src.numerics import add, compute_dtype
 from regjax._src.types import Array, PyTree
 
 
@@ -20,11 +20,23 @@ def is_floating(leaf: Any) -> bool:
     return jnp.issubdtype(dtype, jnp.floating)
 
 
-def refuse_complex(path: str, leaf: Any) -> None:
-    """Refuses a complex leaf, which a rule for real numbers would otherwise pass by in silence."""
+def floating_paths(tree: PyTree) -> list[str]:
+    """Returns the paths of the floating leaves."""
+    leaves = jax.tree.leaves(tree)
+    return [path for path, leaf in zip(paths.leaf_paths(tree), leaves, strict=True) if is_floating(leaf)]
+
+
+def floating_items(tree: PyTree) -> list[tuple[str, Array]]:
+    """Returns the floating leaves by path, as arrays."""
+    leaves = jax.tree.leaves(tree)
+    items = zip(paths.leaf_paths(tree), leaves, strict=True)
+    return [(path, jnp.asarray(leaf)) for path, leaf in items if is_floating(leaf)]
+
+
+def is_complex(leaf: Any) -> bool:
+    """Tells a complex leaf: rules for real numbers refuse it rather than pass it by in silence."""
     dtype = getattr(leaf, "dtype", None)
-    if isinstance(leaf, complex) or (dtype is not None and jnp.issubdtype(dtype, jnp.complexfloating)):
-        raise TypeError(f"`tree` must have real leaves, got a complex one at '{path}'")
+    return isinstance(leaf, complex) if dtype is None else jnp.issubdtype(dtype, jnp.complexfloating)
 
 
 def map_floating(function: Callable[..., Array], tree: PyTree, *rest: PyTree) -> PyTree:
@@ -34,8 +46,8 @@ def map_floating(function: Callable[..., Array], tree: PyTree, *rest: PyTree) ->
     """
 
     def on_leaf(path: str, leaf: Any, *others: Any) -> Any:
-        refuse_complex(path, leaf)
-        if not is_floating(leaf):
+        checks.real_leaves([path] if is_complex(leaf) else [])
+        if not is_floating(leaf) or np.size(leaf) == 0:
             return leaf
         array = jnp.asarray(leaf)
         return function(path, array.astype(compute_dtype(array)), *others).astype(array.dtype)
@@ -54,15 +66,24 @@ def sum_floating(function: Callable[..., Array], tree: PyTree, *rest: PyTree) ->
     columns = [structure.flatten_up_to(other) for other in rest]
     total = jnp.zeros((), jnp.float32)
     for path, leaf, *others in zip(paths.leaf_paths(tree), leaves, *columns, strict=True):
-        refuse_complex(path, leaf)
+        checks.real_leaves([path] if is_complex(leaf) else [])
         if is_floating(leaf):
             array = jnp.asarray(leaf)
-            term = function(path, array.astype(compute_dtype(array)), *others)
-            dtype = compute_dtype(total, term)
-            total = total.astype(dtype) + term.astype(dtype)
+            total = add(total, function(path, array.astype(compute_dtype(array)), *others))
     return total
 
 
-def size(shape: tuple[int, ...], axes: tuple[int, ...]) -> int:
-    """Returns the number of entries along `axes`."""
-    return int(np.prod([shape[a] for a in axes], dtype=np.int64))
+def merge(changed: PyTree, tree: PyTree) -> PyTree:
+    """Fills the places where `changed` is None from `tree`."""
+    return jax.tree.map(lambda new, old: old if new is None else new, changed, tree, is_leaf=lambda node: node is None)
+
+
+def align(name: str, other: PyTree, of: str, tree: PyTree) -> PyTree:
+    """Returns the leaves of `other` in the structure of `tree`, found by their paths.
+
+    `tree` may lack leaves of `other`: Optax hides those that a wrapper masks out.
+    """
+    leaves = dict(zip(paths.leaf_paths(other), jax.tree.leaves(other), strict=True))
+    wanted = paths.leaf_paths(tree)
+    checks.has_leaves(name, of, [path for path in wanted if path not in leaves])
+    return jax.tree.structure(tree).unflatten([leaves[path] for path in wanted])

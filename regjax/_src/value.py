@@ -1,0 +1,100 @@
+"""Values: an operator with its numbers, its options and its mask, said once and used in many places."""
+
+import dataclasses
+from collections.abc import Hashable
+from typing import Any, Self
+
+import jax
+import numpy as np
+from jax.tree_util import DictKey, GetAttrKey
+
+from regjax._src.paths import leaf_paths
+from regjax._src.types import PyTree
+from regjax._src.units import passed_by
+
+Named = tuple[tuple[str, Any], ...]
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Value:
+    """An immutable pytree whose children are its numbers; everything else about it is static.
+
+    Attributes:
+      name: the name of the operator, the same in every room.
+      numbers: what may be traced, mapped over and differentiated: strengths or bounds, and an anchor.
+      options: what shapes and formulas depend on, such as an axis.
+      mask: which leaves.
+    """
+
+    name: str
+    numbers: Named
+    options: tuple[tuple[str, Hashable], ...]
+    mask: Any
+
+    def tree_flatten_with_keys(self) -> tuple[list[tuple[GetAttrKey, Any]], tuple[Any, ...]]:
+        """Returns the numbers by name, and the rest."""
+        names = tuple(name for name, _ in self.numbers)
+        children = [(GetAttrKey(name), number) for name, number in self.numbers]
+        return children, (self.name, names, self.options, self.mask)
+
+    @classmethod
+    def tree_unflatten(cls, static: tuple[Any, ...], children: Any) -> Self:
+        """Puts numbers back; they are not checked, because JAX passes placeholders through here."""
+        name, names, options, mask = static
+        return cls(name, tuple(zip(names, children, strict=True)), options, mask)
+
+    @property
+    def keywords(self) -> dict[str, Any]:
+        """Returns the arguments of the operator besides the tree."""
+        return dict(self.numbers) | dict(self.options)
+
+    def text(self) -> str:
+        """Returns how the operator would be called, without the mask."""
+        return f"{self.name}({', '.join(f'{name}={short(value)}' for name, value in self.keywords.items())})"
+
+    def touched(self, chosen: PyTree, params: PyTree) -> dict[str, str]:
+        """Returns the text for the path of every leaf that is chosen and that the operator does not pass by."""
+        axis = dict(self.options).get("axis")
+        items = zip(leaf_paths(params), jax.tree.leaves(params), jax.tree.leaves(chosen), strict=True)
+        return {path: self.text() for path, leaf, yes in items if yes and not passed_by(axis, np.ndim(leaf))}
+
+    def __repr__(self) -> str:
+        mask = repr(self.mask)
+        return self.text() if mask == "None" else f"{self.text().removesuffix(')')}, mask={mask})".replace("(, ", "(")
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Rules:
+    """An immutable pytree of values by pattern, in an order that counts.
+
+    Attributes:
+      patterns: what selects leaves; static.
+      rules: a value or None for each pattern; the children.
+    """
+
+    patterns: tuple[Any, ...]
+    rules: tuple[Any, ...]
+
+    def tree_flatten_with_keys(self) -> tuple[list[tuple[DictKey, Any]], tuple[Any, ...]]:
+        """Returns the values by pattern, and the patterns."""
+        return list(zip(map(DictKey, self.patterns), self.rules, strict=True)), self.patterns
+
+    @classmethod
+    def tree_unflatten(cls, patterns: tuple[Any, ...], rules: Any) -> Self:
+        """Puts values back; they may be placeholders of JAX."""
+        return cls(patterns, tuple(rules))
+
+    def __repr__(self) -> str:
+        lines = zip(self.patterns, self.rules, strict=True)
+        return f"by_path({{{', '.join(f'{pattern!r}: {rule!r}' for pattern, rule in lines)}}})"
+
+
+def short(value: Any) -> str:
+    """Returns a number as a number and anything larger by its shape."""
+    if isinstance(value, jax.core.Tracer):
+        return "<traced>"
+    if isinstance(value, np.ndarray | jax.Array | np.generic):
+        return f"{float(value):g}" if value.ndim == 0 else f"<{value.dtype}{list(value.shape)}>"
+    if isinstance(value, bool | int | float | str | tuple | type(None)):
+        return repr(value)
+    return f"<tree of {len(jax.tree.leaves(value))} arrays>"

@@ -1,0 +1,88 @@
+"""What a constraint is."""
+
+import abc
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from regjax import masks, projections
+from regjax._src import checks
+from regjax._src.numerics import widen
+from regjax._src.tree import is_floating, merge
+from regjax._src.types import Array, PyTree
+from regjax._src.value import Value
+
+
+class Constraint(abc.ABC):
+    """A projection with its bound and its mask, as one immutable value.
+
+    It is a pytree whose leaves are its bounds: it goes through `jit` as an argument and is mapped over by `vmap`. It is
+    not callable, so Optax does not take it for a schedule.
+
+    Make one with :func:`regjax.constraints.max_norm` and its siblings, or several for different leaves with
+    :func:`regjax.constraints.by_path`.
+    """
+
+    @abc.abstractmethod
+    def terms(self) -> tuple["Term", ...]:
+        """Returns the single rules that it is made of; no leaf belongs to two of them."""
+
+    def project(self, params: PyTree) -> PyTree:
+        """Returns the nearest parameters that satisfy the constraint; leaves that no mask selects stay as they are.
+
+        Args:
+          params: a tree of parameters.
+
+        Returns:
+          A tree like `params`, in structure, shapes and dtypes.
+
+        Raises:
+          ValueError: if a mask does not fit `params`, or an axis is out of range for a leaf.
+        """
+        for term in self.terms():
+            params = term.own_projection(params)
+        return params
+
+    def violation(self, params: PyTree) -> Array:
+        """Returns how far the projection would move the entry that it moves farthest.
+
+        Args:
+          params: a tree of parameters.
+
+        Returns:
+          A scalar in float32; 0 where `params` satisfy the constraint.
+
+        Raises:
+          ValueError: if a mask does not fit `params`, or an axis is out of range for a leaf.
+        """
+        wide = jax.tree.map(lambda leaf: widen(jnp.asarray(leaf)) if is_floating(leaf) else leaf, params)
+        moves = [
+            jnp.max(jnp.abs(after - before), initial=0).astype(jnp.float32)
+            for before, after in zip(jax.tree.leaves(wide), jax.tree.leaves(self.project(wide)), strict=True)
+            if is_floating(before)
+        ]
+        return jnp.max(jnp.stack(moves)) if moves else jnp.zeros((), jnp.float32)
+
+
+@jax.tree_util.register_pytree_with_keys_class
+class Term(Value, Constraint):
+    """One projection on the leaves of one mask. Its name is the name of its function."""
+
+    def terms(self) -> tuple["Term", ...]:
+        """Returns itself."""
+        return (self,)
+
+    def own_projection(self, params: PyTree) -> PyTree:
+        """Returns the parameters with the selected leaves projected."""
+        moved = getattr(projections, self.name)(masks.select(self.mask, params), **self.keywords)
+        return merge(moved, params)
+
+
+def make(name: str, numbers: Mapping[str, Any], mask: Any, /, **options: Any) -> Constraint:
+    """Returns the constraint of that name; numbers may be arrays that are to be mapped over."""
+    if "axis" in options:
+        options["axis"] = checks.hashable_axis(options["axis"])
+        checks.axis_or_auto(options["axis"])
+    return Term(name, tuple(numbers.items()), tuple(options.items()), masks.as_mask(mask))

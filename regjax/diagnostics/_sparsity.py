@@ -1,0 +1,80 @@
+"""How much of a tree is exactly zero."""
+
+import math
+
+import jax.numpy as jnp
+
+from regjax._src.groups import leaf_axes
+from regjax._src.tree import floating_items
+from regjax._src.types import Array, Axis, PyTree
+from regjax.diagnostics._report import Report
+
+
+def sparsity(tree: PyTree) -> Report:
+    r"""Counts the entries that are exactly zero.
+
+    .. math::
+
+      \text{sparsity} = \frac{\#\{i : w_i = 0\}}{n}
+
+    Args:
+      tree: floating arrays of any shape; other leaves do not count.
+
+    Returns:
+      A report with `zeros` and `size` (int32) and `sparsity` (float32, 0 where there is no entry).
+
+    Examples:
+      >>> import jax.numpy as jnp, regjax
+      >>> print(regjax.diagnostics.sparsity({"kernel": jnp.array([[1.0, 0.0], [0.0, 0.0]]), "bias": jnp.ones(2)}))
+      leaf    zeros  size  sparsity
+      ------  -----  ----  --------
+      bias        0     2         0
+      kernel      3     4      0.75
+      total       3     6       0.5
+    """
+    return _report({path: (jnp.sum(leaf == 0), leaf.size) for path, leaf in floating_items(tree)})
+
+
+def group_sparsity(tree: PyTree, axis: Axis) -> Report:
+    r"""Counts the groups that are exactly zero in all their entries.
+
+    .. math::
+
+      \text{sparsity} = \frac{\#\{g : w_g = 0\}}{\#\text{groups}}
+
+    Args:
+      tree: floating arrays of any shape that has the axes; other leaves do not count.
+      axis: the axes of one group, as in :func:`regjax.penalties.group_lasso`; None makes each leaf one group.
+
+    Returns:
+      A report with `zeros` and `size` (numbers of groups, int32) and `sparsity` (float32).
+
+    Raises:
+      TypeError: if `axis` is no integers.
+      ValueError: if `axis` is out of range for a leaf.
+
+    Examples:
+      >>> import jax.numpy as jnp, regjax
+      >>> report = regjax.diagnostics.group_sparsity({"kernel": jnp.array([[1.0, 0.0], [0.0, 0.0]])}, axis=1)
+      >>> int(report["kernel"]["zeros"]), int(report["kernel"]["size"])
+      (1, 2)
+    """
+
+    def counts(path: str, leaf: Array) -> tuple[Array, int]:
+        axes = leaf_axes(axis, path, leaf)
+        groups = math.prod(size for a, size in enumerate(leaf.shape) if a not in axes)
+        return jnp.sum(jnp.all(leaf == 0, axes)), groups
+
+    return _report({path: counts(path, leaf) for path, leaf in floating_items(tree)})
+
+
+def _report(counts: dict[str, tuple[Array, int]]) -> Report:
+    zeros = sum((zero for zero, _ in counts.values()), jnp.zeros((), jnp.int32))
+    size = sum(size for _, size in counts.values())
+    return Report({path: _row(*count) for path, count in counts.items()}, _row(zeros, size))
+
+
+def _row(zeros: Array, size: int) -> dict[str, Array]:
+    # A size beyond int32 is possible for a whole model; as a float it is near enough to divide by.
+    share = zeros.astype(jnp.float32) / max(size, 1)
+    return {"zeros": zeros, "size": jnp.asarray(size), "sparsity": share}

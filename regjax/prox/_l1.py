@@ -1,0 +1,51 @@
+"""Soft thresholding."""
+
+import jax.numpy as jnp
+
+from regjax._src import checks
+from regjax._src.metric import map_in_metric
+from regjax._src.numerics import number
+from regjax._src.types import Array, PyTree, Scalar
+
+
+def soft_threshold(z: Array, threshold: Array) -> Array:
+    """Moves every entry towards 0 by `threshold`, and to 0 what is nearer."""
+    return z - jnp.clip(z, -threshold, threshold)
+
+
+def l1(tree: PyTree, strength: Scalar, step_size: Scalar = 1.0, *, metric: PyTree | None = None) -> PyTree:
+    r"""Moves every weight towards 0 by a threshold, and to exactly 0 what is nearer (soft thresholding).
+
+    .. math::
+
+      x_i = \operatorname{sign}(z_i) \max(|z_i| - \tau\lambda / d_i, 0)
+
+    Args:
+      tree: floating arrays :math:`z` of any shape.
+      strength: the multiplier :math:`\lambda \ge 0` of the penalty.
+      step_size: the step :math:`\tau \ge 0`.
+      metric: the positive weights :math:`d`, a tree like `tree` (or of scalars); None means all ones.
+
+    Returns:
+      A tree like `tree`, in structure, shapes and dtypes.
+
+    Raises:
+      TypeError: if a number is none, or a leaf is complex.
+      ValueError: if a number is negative or not finite, or `metric` does not fit.
+
+    Examples:
+      >>> import jax.numpy as jnp
+      >>> import regjax
+      >>> regjax.prox.l1(jnp.array([3.0, -0.5, -2.0]), 1.0)
+      Array([ 2.,  0., -1.], dtype=float32)
+
+    References:
+      Parikh and Boyd, `Proximal Algorithms <https://doi.org/10.1561/2400000003>`_, 2014, section 6.5.2
+    """
+    checks.strength("strength", strength)
+    checks.strength("step_size", step_size)
+
+    def on_leaf(_: str, z: Array, d: Scalar) -> Array:
+        return soft_threshold(z, number(step_size, z.dtype) * number(strength, z.dtype) / d)
+
+    return map_in_metric(on_leaf, tree, metric)

@@ -1,0 +1,115 @@
+"""What a regularizer is."""
+
+import abc
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from regjax import masks, penalties, prox
+from regjax._src import checks
+from regjax._src.numerics import add
+from regjax._src.tree import align, merge
+from regjax._src.types import Array, PyTree, Scalar
+from regjax._src.value import Value
+
+
+class Regularizer(abc.ABC):
+    """A penalty with its proximal operator, its strength and its mask, as one immutable value.
+
+    It is a pytree whose leaves are its strengths (and its anchor, where it has one): it goes through `jit` as an
+    argument, is mapped over by `vmap`, and can be differentiated with respect to its strengths. It is not callable, so
+    Optax does not take it for a schedule.
+
+    Make one with :func:`regjax.regularizers.l1` and its siblings, or several for different leaves with
+    :func:`regjax.regularizers.by_path`.
+    """
+
+    @abc.abstractmethod
+    def terms(self) -> tuple["Term", ...]:
+        """Returns the single rules that it is made of; no leaf belongs to two of them."""
+
+    def penalty(self, params: PyTree) -> Array:
+        """Returns the penalty of the leaves that the mask selects.
+
+        Args:
+          params: a tree of parameters.
+
+        Returns:
+          A scalar in float32, or float64 where a leaf has it.
+
+        Raises:
+          ValueError: if a mask does not fit `params`, or an axis is out of range for a leaf.
+        """
+        total = jnp.zeros((), jnp.float32)
+        for term in self.terms():
+            total = add(total, term.own_penalty(params))
+        return total
+
+    def prox(self, params: PyTree, step_size: Scalar, *, metric: PyTree | None = None) -> PyTree:
+        """Returns the parameters after the proximal operator; leaves that no mask selects stay as they are.
+
+        Args:
+          params: a tree of parameters.
+          step_size: the step >= 0, the learning rate in proximal gradient descent.
+          metric: positive weights, a tree like `params`; None means all ones.
+
+        Returns:
+          A tree like `params`, in structure, shapes and dtypes.
+
+        Raises:
+          TypeError: if the regularizer has no proximal operator.
+          ValueError: if a mask does not fit `params`, or an axis is out of range for a leaf.
+        """
+        for term in self.terms():
+            params = term.own_prox(params, step_size, metric)
+        return params
+
+
+@jax.tree_util.register_pytree_with_keys_class
+class Term(Value, Regularizer):
+    """One penalty on the leaves of one mask. Its name is the name of its functions in every room."""
+
+    def terms(self) -> tuple["Term", ...]:
+        """Returns itself."""
+        return (self,)
+
+    def own_penalty(self, params: PyTree) -> Array:
+        """Returns the penalty of the selected leaves."""
+        keep = masks.resolve(self.mask, params)
+        return getattr(penalties, self.name)(_selected(keep, params), **self._arguments(keep, params))
+
+    def own_prox(self, params: PyTree, step_size: Scalar, metric: PyTree | None) -> PyTree:
+        """Returns the parameters with the operator applied to the selected leaves."""
+        self.require_prox()
+        keep = masks.resolve(self.mask, params)
+        if metric is not None:
+            metric = _selected(keep, align("metric", metric, "params", params))
+        operator = getattr(prox, self.name)
+        moved = operator(_selected(keep, params), **self._arguments(keep, params), step_size=step_size, metric=metric)
+        return merge(moved, params)
+
+    def require_prox(self) -> None:
+        """Raises `TypeError` if the penalty has no proximal operator."""
+        checks.has_prox(self.name, hasattr(prox, self.name))
+
+    def _arguments(self, keep: PyTree, params: PyTree) -> dict[str, Any]:
+        keywords = self.keywords
+        if "anchor" in keywords:
+            keywords["anchor"] = _selected(keep, align("anchor", keywords["anchor"], "params", params))
+        return keywords
+
+
+def make(
+    name: str, strengths: Mapping[str, Any], mask: Any, /, *, anchor: PyTree = None, **options: Any
+) -> Regularizer:
+    """Returns the regularizer of that name; `strengths` may be arrays that are to be mapped over."""
+    for argument, value in strengths.items():
+        checks.strengths(argument, value)
+    numbers = tuple(strengths.items()) + ((("anchor", anchor),) if anchor is not None else ())
+    return Term(name, numbers, tuple(options.items()), masks.as_mask(mask))
+
+
+def _selected(keep: PyTree, tree: PyTree) -> PyTree:
+    return jax.tree.map(lambda chosen, leaf: leaf if chosen else None, keep, tree)

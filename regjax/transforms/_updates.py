@@ -1,0 +1,78 @@
+"""How transformations reach updates and parameters together."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from regjax._src import checks
+from regjax._src.numerics import compute_dtype
+from regjax._src.tree import is_floating
+from regjax._src.types import Array, PyTree, Scalar, ScalarOrSchedule
+
+
+def map_updates(function: Callable[..., Array], updates: PyTree, params: PyTree, *rest: PyTree) -> PyTree:
+    """Maps `function(update, param, *rest)` over the leaves that an optimizer moves.
+
+    Both arrive in the dtype to compute in, and the result is cast by :func:`emitted`. Where there is no update (None),
+    or the parameter is not floating, the update is passed on as it is.
+    """
+    structure, us, ps = _aligned(updates, params)
+    columns = [structure.flatten_up_to(tree) for tree in rest]
+
+    def on_leaf(u: Any, p: Any, *others: Any) -> Any:
+        return emitted(function(*_widened(u, p), *others), u, p) if _moves(u, p) else u
+
+    return structure.unflatten(map(on_leaf, us, ps, *columns))
+
+
+def move_to(operator: Callable[[PyTree], PyTree], updates: PyTree, params: PyTree) -> PyTree:
+    """Returns the updates that take `params` to `operator(params + updates)`.
+
+    The operator sees None in place of the leaves that do not move. Where it changes nothing the update is passed on bit
+    for bit.
+    """
+    structure, us, ps = _aligned(updates, params)
+    before = [sum(_widened(u, p)) if _moves(u, p) else None for u, p in zip(us, ps, strict=True)]
+    after = structure.flatten_up_to(operator(structure.unflatten(before)))
+
+    def on_leaf(u: Any, p: Any, z: Array | None, x: Array) -> Any:
+        if z is None:
+            return u
+        wide_u, wide_p = _widened(u, p)
+        return emitted(jnp.where(x == z, wide_u, x - wide_p), u, p)
+
+    return structure.unflatten(map(on_leaf, us, ps, before, after))
+
+
+def emitted(update: Array, u: Any, p: Any) -> Array:
+    """Casts a new update to the wider of the dtypes of the old one and of the parameter.
+
+    One that is narrower than its parameter could not express that the parameter becomes exactly zero.
+    """
+    return update.astype(jnp.promote_types(jnp.result_type(u), jnp.result_type(p)))
+
+
+def value_at(value: ScalarOrSchedule, step: Array) -> Scalar:
+    """Returns a number, or what a schedule says at a step."""
+    return value(step) if callable(value) else value
+
+
+def _aligned(updates: PyTree, params: PyTree) -> tuple[Any, list[Any], list[Any]]:
+    checks.params_given(params)
+    us, structure = jax.tree.flatten(updates, is_leaf=lambda node: node is None)
+    ps = checks.flatten_up_to("updates", structure, params)
+    for u, p in zip(us, ps, strict=True):
+        checks.update_fits(u, p)
+    return structure, us, ps
+
+
+def _moves(u: Any, p: Any) -> bool:
+    return u is not None and is_floating(p)
+
+
+def _widened(u: Any, p: Any) -> tuple[Array, Array]:
+    u, p = jnp.asarray(u), jnp.asarray(p)
+    dtype = compute_dtype(u, p)
+    return u.astype(dtype), p.astype(dtype)

@@ -17,3 +17,12 @@ def strict_promotion():
     """Refuses implicit dtype promotion; not set globally because optax itself relies on promotion."""
     with jax.numpy_dtype_promotion("strict"):
         yield
+
+
+@pytest.fixture
+def enable_x64():
+    """Turns double precision on."""
+    before = jax.config.read("jax_enable_x64")
+    jax.config.update("jax_enable_x64", True)
+    yield
+    jax.config.update("jax_enable_x64", before)

@@ -6,6 +6,7 @@ ones). A traced value, or one that lives on a device, is never inspected: readin
 Every message is one sentence, "`name` must be <requirement>, got <what>".
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -130,6 +131,38 @@ def key(value: Any) -> None:
         raise ValueError(f"`key` must be a single PRNG key, got an array of keys of shape {value.shape}")
 
 
+def rate_on_host(mode: str, value: Any) -> None:
+    """Refuses a traced rate where shapes depend on the rate."""
+    if isinstance(value, jax.Array):
+        raise TypeError(
+            f"`rate` must be a Python number in mode '{mode}', where it sets the number of rows, got {value!r}"
+            " (the modes 'row', 'batch' and 'skip' take traced rates)"
+        )
+
+
+def deterministic(value: Any) -> None:
+    """Checks the switch of a layer once the layer and the call have been asked."""
+    if value is None:
+        raise ValueError(
+            "`deterministic` must be set where the rate is not 0: in the constructor, in the call or, in NNX, by"
+            " `train()` or `eval()`, got None"
+        )
+    if isinstance(value, jax.Array) and (value.dtype != np.bool_ or value.ndim != 0):
+        raise TypeError(f"`deterministic` must be a bool or a boolean scalar, got {value.dtype} of shape {value.shape}")
+
+
+def rngs_given(value: Any) -> None:
+    """Checks that a stochastic layer of NNX has somewhere to draw from."""
+    if value is None:
+        raise ValueError("`rngs` must be given to the constructor or to the call of a stochastic layer, got None")
+
+
+def has_stream(name: str, found: bool, streams: Iterable[str]) -> None:
+    """Checks that the stream a layer draws from exists."""
+    if not found:
+        raise ValueError(f"`rngs` must have a key for the stream '{name}', got the streams {sorted(streams)}")
+
+
 def floating(name: str, value: ArrayLike) -> Array:
     """Converts to a floating array."""
     array = jnp.asarray(value)
@@ -138,19 +171,31 @@ def floating(name: str, value: ArrayLike) -> Array:
     return array
 
 
-def axes(axis: Axis, shape: tuple[int, ...], where: str) -> tuple[int, ...]:
+def axes(axis: Axis, shape: tuple[int, ...], where: str, *, name: str = "axis") -> tuple[int, ...]:
     """Returns the axes that `axis` names in `shape`, sorted and non-negative; None names all."""
     if axis is None:
         return tuple(range(len(shape)))
     named = axis if isinstance(axis, tuple | list) else (axis,)
     if not all(isinstance(a, int | np.integer) and not isinstance(a, bool) for a in named):
-        raise TypeError(f"`axis` must be an integer, a tuple of integers or None, got {axis!r}")
+        raise TypeError(f"`{name}` must be an integer, a tuple of integers or None, got {axis!r}")
     if not all(-len(shape) <= a < len(shape) for a in named):
-        raise ValueError(f"`axis` must be in range for {where} of shape {shape}, got {axis}")
+        raise ValueError(f"`{name}` must be in range for {where} of shape {shape}, got {axis}")
     result = sorted(int(a) % len(shape) for a in named)
     if len(set(result)) != len(result):
-        raise ValueError(f"`axis` must not name an axis twice, got {axis} for {where} of shape {shape}")
+        raise ValueError(f"`{name}` must not name an axis twice, got {axis} for {where} of shape {shape}")
     return tuple(result)
+
+
+def leading_axis(name: str, shape: tuple[int, ...]) -> None:
+    """Checks that there is an axis of examples."""
+    if not shape:
+        raise ValueError(f"`{name}` must have a leading axis, got shape ()")
+
+
+def same_shape(name: str, shape: tuple[int, ...], of: str, expected: tuple[int, ...]) -> None:
+    """Checks that two arrays agree in shape."""
+    if shape != expected:
+        raise ValueError(f"`{name}` must have the shape {expected} of `{of}`, got {shape}")
 
 
 def same_structure(name: str, got: Any, of: str, expected: Any) -> None:
@@ -177,12 +222,12 @@ def flatten_up_to(name: str, structure: Any, tree: Any) -> list[Any]:
         raise ValueError(f"`{name}` must fit the structure of the tree, got {structure} for {got}") from error
 
 
-def patterns(values: tuple[Any, ...], kind: Any) -> None:
+def patterns(values: tuple[Any, ...]) -> None:
     """Checks what a mask is said by."""
     if not values:
         raise ValueError("`patterns` must name at least one glob or compiled regular expression, got none")
     for value in values:
-        if not isinstance(value, kind):
+        if not isinstance(value, str | re.Pattern):
             raise TypeError(f"`patterns` must be globs or compiled regular expressions, got {value!r}")
 
 
@@ -319,4 +364,30 @@ def has_init(value: Any) -> None:
     if not callable(getattr(value, "init", None)):
         raise TypeError(
             f"`rule_or_transform` must be a regularizer, a constraint, a mask or an optimizer, got {value!r}"
+        )
+
+
+def classes(name: str, value: Any) -> Array:
+    """Checks what a classifier returns: one floating array with the classes in its last axis."""
+    instance(name, value, jax.Array | np.ndarray, "return one array")
+    array = floating(name, value)
+    if array.ndim == 0 or array.shape[-1] == 0:
+        raise ValueError(f"`{name}` must have the classes in its last axis, got shape {array.shape}")
+    return array
+
+
+def stacked_classes(name: str, value: ArrayLike) -> Array:
+    """Checks the class probabilities of at least one sample."""
+    array = floating(name, value)
+    if array.ndim < 2 or 0 in {array.shape[0], array.shape[-1]}:
+        raise ValueError(f"`{name}` must have shape [num_samples, ..., classes], got {array.shape}")
+    return array
+
+
+def draws_noise(name: str, drawn: bool) -> None:
+    """Checks that a pass that is to be repeated can give another result."""
+    if not drawn:
+        raise ValueError(
+            f"`{name}` must have a noise layer that acts, such as a Dropout with 0 < rate < 1,"
+            " got a pass that drew no random numbers"
         )

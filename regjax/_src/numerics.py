@@ -10,7 +10,7 @@ from regjax._src.types import Array, Scalar
 
 def compute_dtype(*arrays: Array) -> jnp.dtype:
     """Returns the dtype to compute in: float32, or float64 where an array has it."""
-    return jnp.result_type(jnp.float32, *(a.dtype for a in arrays))
+    return jnp.dtype(jnp.float64 if any(a.dtype == jnp.float64 for a in arrays) else jnp.float32)
 
 
 def widen(x: Array) -> Array:

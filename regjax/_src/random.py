@@ -1,9 +1,30 @@
-"""The one place that draws random bits for masks."""
+"""The one place that draws random bits for masks, and what it makes of a rate."""
+
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from regjax._src import checks
+from regjax._src.numerics import compute_dtype
 from regjax._src.types import Array, Key, Scalar
+
+
+def settled(amount: Scalar, *values: float) -> bool:
+    """Tells whether a rate that lives on the host is one of `values`; a traced one is never looked at."""
+    return not isinstance(amount, jax.Array) and _on_host(amount) in values
+
+
+def probability(rate: Scalar) -> float | Array:
+    """Returns a Python number for a rate that lives on the host, else a constant in the dtype to compute in.
+
+    Never the dtype of the activations: there 0.999 may be 1. No gradient flows to a rate.
+    """
+    if not isinstance(rate, jax.Array):
+        return _on_host(rate)
+    dtype = compute_dtype(rate) if jnp.issubdtype(rate.dtype, jnp.floating) else jnp.float32
+    return jax.lax.stop_gradient(rate.astype(dtype))
 
 
 def keep_mask(key: Key, keep: Scalar, shape: tuple[int, ...]) -> Array:
@@ -11,9 +32,43 @@ def keep_mask(key: Key, keep: Scalar, shape: tuple[int, ...]) -> Array:
 
     Args:
       key: a PRNG key.
-      keep: a Python number, or a traced scalar; never in the dtype of the activations, where 0.999 would be 1.
+      keep: a Python number, or a traced scalar.
       shape: the shape of the mask.
     """
-    if not isinstance(keep, float | int):
-        keep = jnp.asarray(keep).astype(jnp.float32)
-    return jax.random.bernoulli(key, keep, shape)
+    checks.key(key)
+    return jax.random.bernoulli(key, probability(keep), shape)
+
+
+def normal(key: Key, like: Array) -> Array:
+    """Returns standard normal noise with the shape and dtype of an array that is in the dtype to compute in."""
+    checks.key(key)
+    return jax.random.normal(key, like.shape, like.dtype)
+
+
+def split(key: Key, count: int) -> Array:
+    """Returns `count` independent keys."""
+    checks.key(key)
+    return jax.random.split(key, count)
+
+
+def mask_shape(shape: tuple[int, ...], broadcast_dims: Sequence[int]) -> tuple[int, ...]:
+    """Returns the shape of a mask that is shared along `broadcast_dims`."""
+    shared = checks.axes(tuple(broadcast_dims), shape, "`x`", name="broadcast_dims")
+    return tuple(1 if axis in shared else size for axis, size in enumerate(shape))
+
+
+def unbias(x: Array, keep: float | Array) -> Array:
+    """Returns x / keep in the dtype of `x`, as Flax does.
+
+    Where `keep` is zero, or so small that 1 / keep may overflow in that dtype, it returns `x`: what is as good as never
+    kept needs no scale, and its gradient must be zero, not NaN.
+    """
+    smallest = jnp.finfo(x.dtype).tiny
+    if isinstance(keep, jax.Array):
+        divisor = keep.astype(x.dtype)
+        return x / jnp.where(divisor >= smallest, divisor, 1)
+    return x / keep if keep >= smallest else x
+
+
+def _on_host(amount: Scalar) -> float:
+    return np.asarray(amount, float).item()

@@ -87,3 +87,8 @@ def align(name: str, other: PyTree, of: str, tree: PyTree) -> PyTree:
     wanted = paths.leaf_paths(tree)
     checks.has_leaves(name, of, [path for path in wanted if path not in leaves])
     return jax.tree.structure(tree).unflatten([leaves[path] for path in wanted])
+
+
+def overlay(selected: PyTree, tree: PyTree) -> PyTree:
+    """Returns `tree` with the leaves of `selected` in place of its own, where `selected` is not None."""
+    return jax.tree.map(lambda new, old: old if new is None else new, selected, tree, is_leaf=lambda leaf: leaf is None)

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import jax
 import numpy as np
+from jax.core import Tracer
 from jax.tree_util import DictKey, GetAttrKey
 
 from regjax._src.paths import leaf_paths
@@ -31,7 +32,7 @@ class Value:
     options: tuple[tuple[str, Hashable], ...]
     mask: Any
 
-    def tree_flatten_with_keys(self) -> tuple[list[tuple[GetAttrKey, Any]], tuple[Any, ...]]:
+    def tree_flatten_with_keys(self) -> tuple[list[tuple[Any, Any]], tuple[Any, ...]]:
         """Returns the numbers by name, and the rest."""
         names = tuple(name for name, _ in self.numbers)
         children = [(GetAttrKey(name), number) for name, number in self.numbers]
@@ -54,7 +55,7 @@ class Value:
 
     def touched(self, chosen: PyTree, params: PyTree) -> dict[str, str]:
         """Returns the text for the path of every leaf that is chosen and that the operator does not pass by."""
-        axis = dict(self.options).get("axis")
+        axis = self.keywords.get("axis")
         items = zip(leaf_paths(params), jax.tree.leaves(params), jax.tree.leaves(chosen), strict=True)
         return {path: self.text() for path, leaf, yes in items if yes and not passed_by(axis, np.ndim(leaf))}
 
@@ -75,7 +76,7 @@ class Rules:
     patterns: tuple[Any, ...]
     rules: tuple[Any, ...]
 
-    def tree_flatten_with_keys(self) -> tuple[list[tuple[DictKey, Any]], tuple[Any, ...]]:
+    def tree_flatten_with_keys(self) -> tuple[list[tuple[Any, Any]], tuple[Any, ...]]:
         """Returns the values by pattern, and the patterns."""
         return list(zip(map(DictKey, self.patterns), self.rules, strict=True)), self.patterns
 
@@ -91,7 +92,7 @@ class Rules:
 
 def short(value: Any) -> str:
     """Returns a number as a number and anything larger by its shape."""
-    if isinstance(value, jax.core.Tracer):
+    if isinstance(value, Tracer):
         return "<traced>"
     if isinstance(value, np.ndarray | jax.Array | np.generic):
         return f"{float(value):g}" if value.ndim == 0 else f"<{value.dtype}{list(value.shape)}>"

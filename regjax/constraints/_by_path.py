@@ -13,6 +13,7 @@ from regjax.constraints._constraint import Constraint, Term
 
 
 @jax.tree_util.register_pytree_with_keys_class
+@dataclasses.dataclass(frozen=True, repr=False)
 class ByPath(Rules, Constraint):
     """A constraint for each pattern; the first pattern that matches a leaf decides."""
 

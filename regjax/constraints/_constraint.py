@@ -1,6 +1,7 @@
 """What a constraint is."""
 
 import abc
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -67,6 +68,7 @@ class Constraint(abc.ABC):
 
 
 @jax.tree_util.register_pytree_with_keys_class
+@dataclasses.dataclass(frozen=True, repr=False)
 class Term(Value, Constraint):
     """One projection on the leaves of one mask. Its name is the name of its function."""
 

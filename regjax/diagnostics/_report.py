@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.core import Tracer
 
 from regjax._src.table import table
 from regjax._src.types import Array
@@ -36,7 +37,7 @@ class Report:
 
 
 def _cell(number: Any) -> str:
-    if isinstance(number, jax.core.Tracer):
+    if isinstance(number, Tracer):
         return "<traced>"
     array = np.asarray(number)
     if array.ndim:

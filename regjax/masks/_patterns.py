@@ -55,7 +55,7 @@ def path(*patterns: Pattern) -> Mask:
       >>> masks.resolve(masks.path("**/kernel"), params)
       {'encoder': {'bias': False, 'kernel': True}, 'kernel': True}
     """
-    checks.patterns(patterns, Pattern)
+    checks.patterns(patterns)
     return Patterns(patterns, excluded=False)
 
 
@@ -78,5 +78,5 @@ def exclude(*patterns: Pattern) -> Mask:
       >>> masks.resolve(masks.exclude("**/bias"), {"kernel": 1.0, "bias": 0.0})
       {'bias': False, 'kernel': True}
     """
-    checks.patterns(patterns, Pattern)
+    checks.patterns(patterns)
     return Patterns(patterns, excluded=True)

@@ -20,7 +20,7 @@ def map_vectors(function: Callable[[Array], Array], tree: PyTree, axis: Axis) ->
         others = tuple(a for a in range(z.ndim) if a not in axes)
         moved = jnp.transpose(z, others + axes)
         vectors = moved.reshape(*moved.shape[: len(others)], -1)
-        return jnp.transpose(function(vectors).reshape(moved.shape), np.argsort(others + axes))
+        return jnp.transpose(function(vectors).reshape(moved.shape), tuple(map(int, np.argsort(others + axes))))
 
     return map_floating(on_leaf, tree)
 

@@ -44,7 +44,7 @@ def elastic_net(
     checks.strength("l2", l2)
     checks.strength("step_size", step_size)
 
-    def on_leaf(_: str, z: Array, d: Scalar) -> Array:
+    def on_leaf(_: str, z: Array, d: Array | int) -> Array:
         step = number(step_size, z.dtype)
         # d / (d + ...) comes last and is exactly 1 without l2: the operator is then that of l1, bit for bit.
         return soft_threshold(z, step * number(l1, z.dtype) / d) * (d / (d + step * number(l2, z.dtype)))

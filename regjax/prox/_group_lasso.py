@@ -10,7 +10,7 @@ from regjax._src.numerics import norm, number
 from regjax._src.types import Array, Axis, PyTree, Scalar
 
 
-def shrink_groups(z: Array, d: Scalar, threshold: Array, axes: tuple[int, ...]) -> Array:
+def shrink_groups(z: Array, d: Array | int, threshold: Array, axes: tuple[int, ...]) -> Array:
     """Returns the proximal operator of `threshold` times the norm of each group along `axes`."""
     if isinstance(d, int):
         size = norm(z, axes)
@@ -104,7 +104,7 @@ def group_lasso(
     checks.strength("strength", strength)
     checks.strength("step_size", step_size)
 
-    def on_leaf(path: str, z: Array, d: Scalar) -> Array:
+    def on_leaf(path: str, z: Array, d: Array | int) -> Array:
         axes = leaf_axes(axis, path, z)
         threshold = number(step_size, z.dtype) * number(strength, z.dtype) * group_weight(z, axes, size_scaling)
         return shrink_groups(z, d, threshold, axes)

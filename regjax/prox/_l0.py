@@ -41,7 +41,7 @@ def l0(tree: PyTree, strength: Scalar, step_size: Scalar = 1.0, *, metric: PyTre
     checks.strength("strength", strength)
     checks.strength("step_size", step_size)
 
-    def on_leaf(_: str, z: Array, d: Scalar) -> Array:
+    def on_leaf(_: str, z: Array, d: Array | int) -> Array:
         # The square root, because squares of small weights vanish in float32. The comparison is false for NaN.
         threshold = jnp.sqrt(2 * number(step_size, z.dtype) * number(strength, z.dtype) / d)
         return jnp.where(jnp.abs(z) <= threshold, jnp.zeros_like(z), z)

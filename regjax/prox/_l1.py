@@ -45,7 +45,7 @@ def l1(tree: PyTree, strength: Scalar, step_size: Scalar = 1.0, *, metric: PyTre
     checks.strength("strength", strength)
     checks.strength("step_size", step_size)
 
-    def on_leaf(_: str, z: Array, d: Scalar) -> Array:
+    def on_leaf(_: str, z: Array, d: Array | int) -> Array:
         return soft_threshold(z, number(step_size, z.dtype) * number(strength, z.dtype) / d)
 
     return map_in_metric(on_leaf, tree, metric)

@@ -38,7 +38,7 @@ def l2(tree: PyTree, strength: Scalar, step_size: Scalar = 1.0, *, metric: PyTre
     checks.strength("strength", strength)
     checks.strength("step_size", step_size)
 
-    def on_leaf(_: str, z: Array, d: Scalar) -> Array:
+    def on_leaf(_: str, z: Array, d: Array | int) -> Array:
         return z * (d / (d + number(step_size, z.dtype) * number(strength, z.dtype)))
 
     return map_in_metric(on_leaf, tree, metric)

@@ -43,7 +43,7 @@ def l2_sp(
     checks.strength("step_size", step_size)
     checks.same_shapes("anchor", anchor, "tree", tree)
 
-    def on_leaf(_: str, z: Array, d: Scalar, a: Array) -> Array:
+    def on_leaf(_: str, z: Array, d: Array | int, a: Array) -> Array:
         t = number(step_size, z.dtype) * number(strength, z.dtype)
         return z + t / (d + t) * (number(a, z.dtype) - z)
 

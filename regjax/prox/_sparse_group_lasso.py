@@ -58,7 +58,7 @@ def sparse_group_lasso(
     checks.strength("group", group)
     checks.strength("step_size", step_size)
 
-    def on_leaf(path: str, z: Array, d: Scalar) -> Array:
+    def on_leaf(path: str, z: Array, d: Array | int) -> Array:
         axes = leaf_axes(axis, path, z)
         step = number(step_size, z.dtype)
         threshold = step * number(group, z.dtype) * group_weight(z, axes, size_scaling)

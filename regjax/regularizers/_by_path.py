@@ -13,6 +13,7 @@ from regjax.regularizers._regularizer import Regularizer, Term
 
 
 @jax.tree_util.register_pytree_with_keys_class
+@dataclasses.dataclass(frozen=True, repr=False)
 class ByPath(Rules, Regularizer):
     """A regularizer for each pattern; the first pattern that matches a leaf decides."""
 

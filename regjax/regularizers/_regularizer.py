@@ -1,6 +1,7 @@
 """What a regularizer is."""
 
 import abc
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -68,6 +69,7 @@ class Regularizer(abc.ABC):
 
 
 @jax.tree_util.register_pytree_with_keys_class
+@dataclasses.dataclass(frozen=True, repr=False)
 class Term(Value, Regularizer):
     """One penalty on the leaves of one mask. Its name is the name of its functions in every room."""
 

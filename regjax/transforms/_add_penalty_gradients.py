@@ -60,9 +60,7 @@ def add_penalty_gradients(regularizer: Regularizer) -> optax.GradientTransformat
         recorder.tell(touched)
         return optax.EmptyState()
 
-    def update_fn(
-        updates: PyTree, state: optax.EmptyState, params: PyTree = None, **extra_args: Any
-    ) -> tuple[PyTree, optax.EmptyState]:
+    def update_fn(updates: PyTree, state: Any, params: PyTree = None, **extra_args: Any) -> tuple[PyTree, Any]:
         del extra_args
         checks.params_given(params)
         # In the dtype to compute in, so that the gradient of a bfloat16 parameter is rounded once, at the end.

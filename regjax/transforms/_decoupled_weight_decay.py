@@ -115,9 +115,7 @@ def decoupled_weight_decay(
         shown = "a schedule" if callable(weight_decay) else short(weight_decay)
         return f"decoupled_weight_decay: {shown}{'' if learning_rate is None else ' * learning_rate'}"
 
-    def update_fn(
-        updates: PyTree, state: DecoupledWeightDecayState, params: PyTree = None, **extra_args: Any
-    ) -> tuple[PyTree, DecoupledWeightDecayState]:
+    def update_fn(updates: PyTree, state: Any, params: PyTree = None, **extra_args: Any) -> tuple[PyTree, Any]:
         del extra_args
         checks.params_given(params)
         rate = value_at(weight_decay, state.step)
@@ -133,6 +131,6 @@ def decoupled_weight_decay(
         keep = masks.resolve(which, params)
         target = jax.tree.map(lambda _: 0.0, keep) if anchor is None else state.anchor
         updates = map_updates(on_leaf, updates, params, keep, target)
-        return updates, DecoupledWeightDecayState(optax.safe_increment(state.step), state.anchor)
+        return updates, DecoupledWeightDecayState(jnp.asarray(optax.safe_increment(state.step)), state.anchor)
 
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)

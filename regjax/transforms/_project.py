@@ -54,9 +54,7 @@ def project(constraint: Constraint) -> optax.GradientTransformationExtraArgs:
         recorder.tell(touched)
         return optax.EmptyState()
 
-    def update_fn(
-        updates: PyTree, state: optax.EmptyState, params: PyTree = None, **extra_args: Any
-    ) -> tuple[PyTree, optax.EmptyState]:
+    def update_fn(updates: PyTree, state: Any, params: PyTree = None, **extra_args: Any) -> tuple[PyTree, Any]:
         del extra_args
         return move_to(constraint.project, updates, params), state
 

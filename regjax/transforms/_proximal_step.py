@@ -78,12 +78,10 @@ def proximal_step(
         recorder.tell(touched)
         return ProximalStepState(jnp.zeros((), jnp.int32))
 
-    def update_fn(
-        updates: PyTree, state: ProximalStepState, params: PyTree = None, **extra_args: Any
-    ) -> tuple[PyTree, ProximalStepState]:
+    def update_fn(updates: PyTree, state: Any, params: PyTree = None, **extra_args: Any) -> tuple[PyTree, Any]:
         del extra_args
         step_size = value_at(learning_rate, state.step)
         updates = move_to(lambda tree: regularizer.prox(tree, step_size, metric=metric), updates, params)
-        return updates, ProximalStepState(optax.safe_increment(state.step))
+        return updates, ProximalStepState(jnp.asarray(optax.safe_increment(state.step)))
 
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)

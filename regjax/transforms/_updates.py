@@ -30,15 +30,15 @@ def map_updates(function: Callable[..., Array], updates: PyTree, params: PyTree,
 def move_to(operator: Callable[[PyTree], PyTree], updates: PyTree, params: PyTree) -> PyTree:
     """Returns the updates that take `params` to `operator(params + updates)`.
 
-    The operator sees None in place of the leaves that do not move. Where it changes nothing the update is passed on bit
-    for bit.
+    The operator sees every leaf, but what it does to one that does not move is ignored. Where it changes nothing the
+    update is passed on bit for bit.
     """
     structure, us, ps = _aligned(updates, params)
-    before = [sum(_widened(u, p)) if _moves(u, p) else None for u, p in zip(us, ps, strict=True)]
+    before = [jnp.add(*_widened(u, p)) if _moves(u, p) else p for u, p in zip(us, ps, strict=True)]
     after = structure.flatten_up_to(operator(structure.unflatten(before)))
 
-    def on_leaf(u: Any, p: Any, z: Array | None, x: Array) -> Any:
-        if z is None:
+    def on_leaf(u: Any, p: Any, z: Any, x: Any) -> Any:
+        if not _moves(u, p):
             return u
         wide_u, wide_p = _widened(u, p)
         return emitted(jnp.where(x == z, wide_u, x - wide_p), u, p)

@@ -1,0 +1,134 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from regjax import constraints, diagnostics, masks, regularizers, transforms
+
+PARAMS = {"dense": {"kernel": jnp.array([[3.0, 0.0], [4.0, 0.0]]), "bias": jnp.array([0.0, -2.0])}, "n": jnp.int32(1)}
+
+
+def rules(description):
+    return {row.path: row.rules for row in description.rows}
+
+
+def test_sparsity():
+    report = jax.jit(diagnostics.sparsity)(PARAMS)
+    assert {name: float(value) for name, value in report.total.items()} == {"zeros": 3, "size": 6, "sparsity": 0.5}
+    assert float(report["dense/bias"]["sparsity"]) == 0.5
+    assert "n" not in report.leaves
+    assert float(diagnostics.sparsity({"empty": jnp.zeros((0, 2))}).total["sparsity"]) == 0.0
+
+
+@pytest.mark.parametrize(("axis", "zeros", "size"), [(0, 1, 2), (1, 0, 2), ((0, 1), 0, 1), (None, 0, 1)])
+def test_group_sparsity(axis, zeros, size):
+    report = diagnostics.group_sparsity({"kernel": PARAMS["dense"]["kernel"]}, axis)
+    assert (int(report["kernel"]["zeros"]), int(report["kernel"]["size"])) == (zeros, size)
+    with pytest.raises(ValueError, match="`axis` must be in range for the leaf 'b' of shape"):
+        diagnostics.group_sparsity({"b": jnp.ones(2)}, 1)
+
+
+def test_norms():
+    report = diagnostics.norms(PARAMS)
+    assert {k: float(v) for k, v in report["dense/kernel"].items()} == {"l1": 7, "l2": 5, "max": 4, "max_unit": 5}
+    assert {k: float(v) for k, v in report["dense/bias"].items()} == {"l1": 2, "l2": 2, "max": 2, "max_unit": 2}
+    np.testing.assert_allclose([float(v) for v in report.total.values()], [9, 29**0.5, 4, 5], rtol=1e-6)
+    scalar = diagnostics.norms({"temperature": jnp.bfloat16(-3.0), "empty": jnp.zeros((0, 2))})
+    assert all(float(value) == 3 for value in scalar["temperature"].values())
+    conv = diagnostics.norms(jnp.ones((3, 3, 4, 2), jnp.float16))
+    np.testing.assert_allclose(conv.total["max_unit"], 6.0, rtol=1e-6)
+
+
+def test_double_precision_is_kept(enable_x64):
+    total = diagnostics.norms({"a": jnp.ones(2, jnp.float64), "b": jnp.ones(2, jnp.float32)}).total
+    assert all(value.dtype == jnp.float64 for value in total.values())
+
+
+def test_reports_leave_jit_and_scan_and_print():
+    _, history = jax.lax.scan(lambda w, _: (0.5 * w, diagnostics.norms({"w": w})), jnp.ones((2, 2)), length=3)
+    np.testing.assert_allclose(history.total["max"], [1, 0.5, 0.25])
+    assert "float32[3]" in str(history)
+    shown = []
+    jax.jit(lambda w: shown.append(str(diagnostics.sparsity({"w": w}))))(jnp.ones(2))
+    assert "<traced>" in shown[0]
+
+
+def test_tables_are_aligned():
+    lines = str(diagnostics.norms(PARAMS)).splitlines()
+    assert len({line.rindex(line.split()[-1]) + len(line.split()[-1]) for line in lines}) == 1
+
+
+def test_describe_a_rule():
+    described = diagnostics.describe(regularizers.l1(0.1, mask="**/kernel"), PARAMS)
+    assert rules(described) == {"dense/bias": (), "dense/kernel": ("l1(strength=0.1)",), "n": ()}
+    assert "dense/bias    (2,)    float32  -" in str(described)
+    by_path = constraints.by_path({"**/kernel": constraints.max_norm(1.0), "**/bias": constraints.max_norm(2.0)})
+    # max_norm leaves biases alone unless an axis is named.
+    assert rules(diagnostics.describe(by_path, PARAMS))["dense/bias"] == ()
+    assert rules(diagnostics.describe(by_path, PARAMS))["dense/kernel"] == ("max_norm(bound=1.0, axis='auto')",)
+    assert rules(diagnostics.describe(masks.path("**/bias"), PARAMS)) == {
+        "dense/bias": ("selected",),
+        "dense/kernel": (),
+        "n": (),
+    }
+
+
+def full_chain(weight_decay=0.01):
+    return optax.chain(
+        transforms.add_penalty_gradients(regularizers.l2(0.1, mask="**/bias")),
+        optax.adam(0.1),
+        transforms.decoupled_weight_decay(weight_decay, optax.constant_schedule(0.1), mask="**/kernel"),
+        transforms.proximal_step(regularizers.l1(0.1), 0.1),
+        transforms.project(constraints.non_negative()),
+    )
+
+
+KERNEL_RULES = (
+    "decoupled_weight_decay: 0.01 * learning_rate",
+    "proximal_step: l1(strength=0.1)",
+    "project: non_negative()",
+)
+BIAS_RULES = ("add_penalty_gradients: l2(strength=0.1)", *KERNEL_RULES[1:])
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda tx: tx,
+        lambda tx: optax.MultiSteps(tx, 2),
+        lambda tx: optax.MultiSteps(tx, 2).gradient_transformation(),
+        lambda tx: optax.apply_if_finite(tx, 3),
+        lambda tx: optax.masked(tx, {"dense": True, "n": False}),
+    ],
+    ids=["plain", "MultiSteps", "MultiSteps as a transformation", "apply_if_finite", "masked"],
+)
+def test_describe_sees_through_wrappers(wrap):
+    described = rules(diagnostics.describe(wrap(full_chain()), PARAMS))
+    assert described == {"dense/bias": BIAS_RULES, "dense/kernel": KERNEL_RULES, "n": ()}
+
+
+def test_describe_sees_what_a_wrapper_hides():
+    labels = {"dense": {"kernel": "train", "bias": "freeze"}, "n": "freeze"}
+    inner = transforms.proximal_step(regularizers.l1(0.1), 0.1)
+    partition = optax.partition({"train": inner, "freeze": optax.set_to_zero()}, labels)
+    described = rules(diagnostics.describe(partition, PARAMS))
+    assert described == {"dense/bias": (), "dense/kernel": ("proximal_step: l1(strength=0.1)",), "n": ()}
+
+
+def test_describe_under_inject_hyperparams_and_of_abstract_parameters():
+    injected = optax.inject_hyperparams(transforms.decoupled_weight_decay)(0.1, mask="**/kernel")
+    shapes = jax.eval_shape(lambda: PARAMS)
+    described = rules(diagnostics.describe(injected, shapes))
+    assert described["dense/kernel"] == ("decoupled_weight_decay: <traced>",)
+    schedule = transforms.decoupled_weight_decay(optax.constant_schedule(0.1))
+    assert rules(diagnostics.describe(schedule, shapes))["dense/bias"] == ("decoupled_weight_decay: a schedule",)
+
+
+def test_describe_refuses_other_things():
+    with pytest.raises(
+        TypeError, match="`rule_or_transform` must be a regularizer, a constraint, a mask or an optimizer"
+    ):
+        diagnostics.describe(0.1, PARAMS)
+    with pytest.raises(ValueError, match="`mask` must match a floating leaf, got 'nothing'"):
+        diagnostics.describe(transforms.decoupled_weight_decay(0.1, mask="nothing"), PARAMS)

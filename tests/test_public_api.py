@@ -88,6 +88,6 @@ def test_linen_and_nnx_have_the_same_modules():
 
 
 def test_importing_regjax_does_not_import_flax():
-    code = "import sys, regjax; assert not [m for m in sys.modules if m.split('.')[0] == 'flax']; print(regjax.__version__)"
+    code = "import sys, regjax; assert 'flax' not in sys.modules; print(regjax.__version__)"
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == regjax.__version__

@@ -39,13 +39,16 @@ def proximal_step(
     settles at is that of another penalty, which weighs each coordinate by the scale of its gradients. To solve the
     stated problem there the operator has to measure distance in the metric of the optimizer.
 
+    The step size has to be the length of the optimizer's step for a steady gradient: with `optax.sgd(lr, momentum=m)`
+    that is :math:`\eta / (1 - m)`, and so should `learning_rate` be here.
+
     It goes after everything that changes updates (the learning rate, momentum, weight decay), and only
     :func:`regjax.transforms.project` may follow. Averages of parameters taken later (EMA, lookahead) are not sparse.
     Inside `optax.MultiSteps`, not around it.
 
     Args:
       regularizer: the penalty, its strength and its mask.
-      learning_rate: the same number or schedule that the optimizer has: it is the step size of the operator.
+      learning_rate: the step size of the operator, a number or a schedule: that of the optimizer (but see momentum above).
       metric: positive weights in which the operator measures distance, a tree like the parameters; None means all ones.
 
     Returns:

@@ -18,10 +18,11 @@ def diabetes():
     return x, (y - y.mean()) / y.std()
 
 
-def solve(x, y, regularizer, shape, steps=3000):
+def solve(x, y, regularizer, shape, *, momentum=0.0):
     """Gradient descent on 1/(2n) |x w - y|^2, with a proximal step."""
     rate = 1.0 / np.linalg.eigvalsh(x.T @ x / len(x)).max()
-    tx = optax.chain(optax.sgd(rate), transforms.proximal_step(regularizer, rate))
+    descent = optax.sgd(rate * (1 - momentum), momentum=momentum)
+    tx = optax.chain(descent, transforms.proximal_step(regularizer, rate))
     # The normal equations keep float32 rounding out of the gradient at the solution.
     gram, moment = jnp.asarray(x.T @ x / len(x), jnp.float32), jnp.asarray(x.T @ y / len(x), jnp.float32)
 
@@ -32,7 +33,7 @@ def solve(x, y, regularizer, shape, steps=3000):
             updates, state = tx.update(gram @ w - moment, state, w)
             return (optax.apply_updates(w, updates), state), None
 
-        return jax.lax.scan(step, (w, tx.init(w)), length=steps)[0][0]
+        return jax.lax.scan(step, (w, tx.init(w)), length=3000)[0][0]
 
     return np.asarray(run(jnp.zeros(shape)), np.float64)
 
@@ -54,6 +55,13 @@ def test_lasso(diabetes, strength):
     ours = solve(x, y, regularizers.l1(strength), 10)
     assert 0 < np.count_nonzero(theirs) < 10
     assert_same_solution(lambda w: least_squares(x, y, w) + reference.l1(w, strength), ours, theirs)
+
+
+def test_with_momentum_the_step_size_is_that_of_a_steady_gradient(diabetes):
+    x, y = diabetes
+    theirs = linear_model.Lasso(alpha=0.1, fit_intercept=False, tol=1e-14, max_iter=100_000).fit(x, y).coef_
+    ours = solve(x, y, regularizers.l1(0.1), 10, momentum=0.9)
+    assert_same_solution(lambda w: least_squares(x, y, w) + reference.l1(w, 0.1), ours, theirs)
 
 
 @pytest.mark.parametrize("ratio", [0.2, 0.8])

@@ -48,7 +48,7 @@ def proximal_step(
 
     Args:
       regularizer: the penalty, its strength and its mask.
-      learning_rate: the step size of the operator, a number or a schedule: that of the optimizer (but see momentum above).
+      learning_rate: the step size of the operator, a number or a schedule (as of the optimizer, without momentum).
       metric: positive weights in which the operator measures distance, a tree like the parameters; None means all ones.
 
     Returns:

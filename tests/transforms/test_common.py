@@ -237,20 +237,23 @@ def test_patterns_are_checked_when_the_optimizer_is_initialized(name):
             TRANSFORMS[name]().init({"w": jnp.ones(2)})
 
 
-def test_nnx_and_linen_and_boxed_parameters():
+@pytest.mark.parametrize("mask", [None, "kernel"], ids=["all", "kernel"])
+def test_nnx_parameters(mask):
     model = nnx.Linear(3, 2, rngs=nnx.Rngs(0))
     state = nnx.state(model, nnx.Param)
     tx = optax.chain(
         optax.sgd(0.1),
-        transforms.decoupled_weight_decay(0.1, mask="kernel", anchor="initial"),
-        transforms.proximal_step(regularizers.l1(100.0, mask="kernel"), 0.1),
+        transforms.decoupled_weight_decay(0.1, mask=mask, anchor="initial"),
+        transforms.proximal_step(regularizers.l1(100.0, mask=mask), 0.1),
         transforms.project(constraints.non_negative(mask="bias")),
     )
-    updates, _ = tx.update(jax.tree.map(jnp.ones_like, state), tx.init(state), state)
-    after = optax.apply_updates(state, updates)
-    np.testing.assert_array_equal(
-        after["kernel"].get_value() if hasattr(after["kernel"], "get_value") else after["kernel"].value, 0
-    )
-    optimizer = nnx.Optimizer(model, tx, wrt=nnx.Param)
-    optimizer.update(model, jax.tree.map(jnp.ones_like, state))
-    np.testing.assert_array_equal(jax.tree.leaves(nnx.state(model, nnx.Param))[1], 0)
+    ones = jax.tree.map(jnp.ones_like, state)
+    updates, _ = tx.update(ones, tx.init(state), state)
+    bias, kernel = jax.tree.leaves(optax.apply_updates(state, updates))
+    np.testing.assert_array_equal(kernel, 0)
+    np.testing.assert_array_equal(bias, 0)
+    if mask is None:
+        # Releases of `nnx.Optimizer` up to 0.11 can't hold the placeholders of masked states, Optax's own included.
+        optimizer = nnx.Optimizer(model, tx, wrt=nnx.Param)
+        optimizer.update(model, ones)
+        np.testing.assert_array_equal(jax.tree.leaves(nnx.state(model, nnx.Param))[1], 0)

@@ -5,6 +5,7 @@ not import Flax.
 """
 
 from importlib.metadata import version
+from typing import Any
 
 from regjax import (
     constraints,
@@ -33,3 +34,9 @@ __all__ = [
     "transforms",
     "uncertainty",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Tells how to get at the rooms that import Flax."""
+    hint = f": `import regjax.{name}` first" if name in {"linen", "nnx"} else ""
+    raise AttributeError(f"module 'regjax' has no attribute '{name}'{hint}")

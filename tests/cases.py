@@ -13,7 +13,7 @@ import numpy as np
 import optax
 
 import regjax
-from regjax import constraints, regularizers, transforms
+from regjax import constraints, diagnostics, masks, regularizers, stochastic, transforms, uncertainty
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -88,7 +88,6 @@ PROJECTIONS = [
     Case("projections.simplex", {"bound": 2.0, "axis": 0}),
 ]
 TREE_CASES = [*PENALTIES, *PROX, *PROJECTIONS]
-CASES = [*TREE_CASES]
 
 REGULARIZERS = [
     regularizers.l1(0.3),
@@ -136,4 +135,70 @@ TRANSFORMS: dict[str, Callable[[], optax.GradientTransformationExtraArgs]] = {
     ),
     "project": lambda: transforms.project(constraints.max_norm(0.9)),
     "project-by-path": lambda: transforms.project(CONSTRAINTS[-1]),
+}
+
+
+def _block(mode: str) -> Callable[..., Any]:
+    return lambda key, x, rate=0.4: stochastic.residual_block(key, jnp.sin, x, rate, mode=mode)
+
+
+# Functions of a key, an array and a rate; what follows the name tells cases of one function apart.
+STOCHASTIC: dict[str, Callable[..., Any]] = {
+    "dropout": lambda key, x, rate=0.4: stochastic.dropout(key, x, rate),
+    "dropout shared": lambda key, x, rate=0.4: stochastic.dropout(key, x, rate, broadcast_dims=(-1,)),
+    "gaussian_dropout": lambda key, x, rate=0.4: stochastic.gaussian_dropout(key, x, rate),
+    "gaussian_noise": lambda key, x, rate=0.4: stochastic.gaussian_noise(key, x, rate),
+    "alpha_dropout": lambda key, x, rate=0.4: stochastic.alpha_dropout(key, x, rate),
+    "drop_connect": lambda key, x, rate=0.4: stochastic.drop_connect(key, {"w": x}, rate)["w"],
+    "stochastic_depth": lambda key, x, rate=0.4: stochastic.stochastic_depth(key, x, rate),
+    "stochastic_depth batch": lambda key, x, rate=0.4: stochastic.stochastic_depth(key, x, rate, mode="batch"),
+    **{f"residual_block {mode}": _block(mode) for mode in ("row", "batch", "subset", "skip")},
+}
+
+
+def _noisy_logits(key: jax.Array, x: jax.Array) -> jax.Array:
+    return x + jax.random.normal(key, x.shape)
+
+
+_SAMPLES = jnp.full((5, 2, 3), 1 / 3)
+
+# Everything else that is public, as a call without arguments; its result may hold anything.
+OTHERS: dict[str, Callable[[], Any]] = {
+    "diagnostics.describe": lambda: diagnostics.describe(REGULARIZERS[0], tree()),
+    "diagnostics.group_sparsity": lambda: diagnostics.group_sparsity(tree(), 0),
+    "diagnostics.norms": lambda: diagnostics.norms(tree()),
+    "diagnostics.sparsity": lambda: diagnostics.sparsity(tree()),
+    "masks.all_of": lambda: masks.resolve(masks.all_of("*", masks.min_ndim(2)), tree()),
+    "masks.as_mask": lambda: masks.as_mask("*").selected(tree()),
+    "masks.exclude": lambda: masks.resolve(masks.exclude("bias"), tree()),
+    "masks.first_match": lambda: masks.resolve(masks.first_match("bias", "*")[1], tree()),
+    "masks.min_ndim": lambda: masks.resolve(masks.min_ndim(2), tree()),
+    "masks.no_bias_or_norm": lambda: masks.resolve(masks.no_bias_or_norm(), tree()),
+    "masks.path": lambda: masks.resolve(masks.path("bias"), tree()),
+    "masks.resolve": lambda: masks.resolve(None, tree()),
+    "masks.select": lambda: masks.select("kernel", tree()),
+    "stochastic.stochastic_depth_rates": lambda: stochastic.stochastic_depth_rates(3, 0.5),
+    "uncertainty.expected_entropy": lambda: uncertainty.expected_entropy(_SAMPLES),
+    "uncertainty.mc_classify": lambda: uncertainty.mc_classify(
+        _noisy_logits, jax.random.key(0), jnp.eye(3), num_samples=3
+    ),
+    "uncertainty.mc_regress": lambda: uncertainty.mc_regress(
+        _noisy_logits, jax.random.key(0), jnp.eye(3), num_samples=3
+    ),
+    "uncertainty.mc_samples": lambda: uncertainty.mc_samples(
+        _noisy_logits, jax.random.key(0), jnp.eye(3), num_samples=3
+    ),
+    "uncertainty.mutual_information": lambda: uncertainty.mutual_information(_SAMPLES),
+    "uncertainty.predictive_entropy": lambda: uncertainty.predictive_entropy(_SAMPLES),
+    "uncertainty.variation_ratio": lambda: uncertainty.variation_ratio(_SAMPLES),
+}
+
+# The names of all public functions that have a case.
+NAMES = {
+    *(case.name for case in TREE_CASES),
+    *(f"stochastic.{name.split()[0]}" for name in STOCHASTIC),
+    *(f"regularizers.{getattr(value, 'name', 'by_path')}" for value in REGULARIZERS),
+    *(f"constraints.{getattr(value, 'name', 'by_path')}" for value in CONSTRAINTS),
+    *(f"transforms.{name.split('-')[0]}" for name in TRANSFORMS),
+    *OTHERS,
 }

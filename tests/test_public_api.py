@@ -6,10 +6,11 @@ import pkgutil
 import subprocess
 import sys
 
+import jax
 import pytest
 
 import regjax
-from tests.cases import CASES, CONSTRAINTS, REGULARIZERS, TRANSFORMS
+from tests.cases import NAMES, OTHERS
 
 ROOMS = sorted(m.name for m in pkgutil.iter_modules(regjax.__path__) if m.ispkg and not m.name.startswith("_"))
 PUBLIC = [(room, name) for room in ROOMS for name in importlib.import_module(f"regjax.{room}").__all__]
@@ -60,23 +61,25 @@ def test_signatures_follow_the_rules(room, name):
     if inspect.isclass(thing):
         return
     parameters = list(inspect.signature(thing).parameters.values())
-    if "key" in (names := [p.name for p in parameters]):
-        assert names.index("key") == (1 if room == "uncertainty" else 0)
+    names = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
+    if "key" in names:
+        assert names.index("key") == (1 if names[0] == "fn" else 0)
     for parameter in parameters:
         if parameter.default is not parameter.empty and parameter.name not in POSITIONAL:
             assert parameter.kind is parameter.KEYWORD_ONLY, parameter.name
 
 
-@pytest.mark.parametrize("room", ["penalties", "prox", "projections", "stochastic"])
-def test_every_function_has_a_case(room):
-    assert {f"{room}.{name}" for name in importlib.import_module(f"regjax.{room}").__all__} <= {c.name for c in CASES}
+def test_every_function_has_a_case():
+    functions = {
+        f"{room}.{name}" for room, name in PUBLIC if room not in FLAX and not inspect.isclass(public(room, name))
+    }
+    assert functions == NAMES
 
 
-def test_every_value_and_transformation_has_a_case():
-    named = {getattr(value, "name", "by_path") for value in [*REGULARIZERS, *CONSTRAINTS]}
-    assert named >= {name for room, name in PUBLIC if room in {"regularizers", "constraints"} and name.islower()}
-    started = {name.split("-")[0] for name in TRANSFORMS}
-    assert started == {name for room, name in PUBLIC if room == "transforms" and name.islower()}
+@pytest.mark.parametrize("name", OTHERS)
+def test_the_checks_of_jax_stay_quiet(name):
+    with jax.checking_leaks(), jax.debug_nans(True), jax.numpy_dtype_promotion("strict"):
+        OTHERS[name]()
 
 
 def test_linen_and_nnx_have_the_same_modules():
@@ -88,6 +91,14 @@ def test_linen_and_nnx_have_the_same_modules():
 
 
 def test_importing_regjax_does_not_import_flax():
-    code = "import sys, regjax; assert 'flax' not in sys.modules; print(regjax.__version__)"
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
+    code = "import sys, regjax; assert 'flax' not in sys.modules; print(regjax.__version__); regjax.linen"
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == regjax.__version__
+    assert "module 'regjax' has no attribute 'linen': `import regjax.linen` first" in done.stderr
+
+
+def test_unknown_rooms_are_unknown():
+    with pytest.raises(AttributeError, match="module 'regjax' has no attribute 'nothing'$"):
+        regjax.__getattr__("nothing")
+    with pytest.raises(AttributeError, match="`import regjax.linen` first"):
+        regjax.__getattr__("linen")

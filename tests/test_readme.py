@@ -1,12 +1,20 @@
 """What the README shows is what runs."""
 
+import functools
 import importlib
 import pathlib
 import pkgutil
 import re
 import runpy
 
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import nnx
+
 import regjax
+import regjax.nnx
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -43,7 +51,11 @@ def test_every_name_that_the_readme_mentions_exists():
     rooms = "|".join(module.name for module in pkgutil.iter_modules(regjax.__path__) if module.ispkg)
     names = set(re.findall(rf"\b({rooms})\.([A-Za-z_0-9]+)\(?", text))
     assert len(names) > 50
-    missing = [f"{room}.{name}" for room, name in names if not hasattr(importlib.import_module(f"regjax.{room}"), name)]
+    missing = [
+        f"{room}.{name}"
+        for room, name in names
+        if not hasattr(importlib.import_module(f"regjax.{room}"), name) and not (room == "nnx" and hasattr(nnx, name))
+    ]
     assert missing == []
 
 
@@ -54,3 +66,56 @@ def test_every_technique_is_in_the_table():
             assert f"`{room}.{name}`" in table or name in {"stochastic_depth_rates"}, name
     for name in importlib.import_module("regjax.transforms").__all__:
         assert f"transforms.{name}`" in table or name.endswith("State") or f"`{name}(" in table, name
+
+
+def block_with(text):
+    return next(block for block in blocks("python") if text in block)
+
+
+def test_one_value_serves_everywhere():
+    params = {"params": {"encoder": {"a": {"kernel": jnp.ones((3, 2))}}, "head": {"kernel": jnp.ones((2, 2))}}}
+    strengths = jnp.linspace(0.0, 1.0, 4)
+    sgd, lr = optax.sgd(0.1), 0.1
+    names = {
+        "regjax": regjax,
+        "optax": optax,
+        "jax": jax,
+        "params": params,
+        "strengths": strengths,
+        "sgd": sgd,
+        "lr": lr,
+    }
+    names |= {"data_loss": 0.0, "train": lambda r: r.penalty(params)}
+    exec(block_with("weights.penalty(params)"), names)
+    np.testing.assert_allclose(names["loss"], 1e-3 * 3 * 2 + 1e-4 / 2 * 4, rtol=1e-5)
+    np.testing.assert_allclose(names["swept"], 10 * strengths, rtol=1e-6)
+    assert names["tx"].init(params)
+
+
+def test_the_order_in_a_chain_initializes():
+    names = {"regjax": regjax, "optax": optax, "schedule": optax.constant_schedule(0.1)}
+    names |= {"penalty": regjax.regularizers.l2(0.1), "regularizer": regjax.regularizers.l1(0.1)}
+    names |= {"constraint": regjax.constraints.max_norm(1.0)}
+    exec(block_with("clip_by_global_norm"), names)
+    params = {"kernel": jnp.ones((3, 2))}
+    updates, _ = names["tx"].update(params, names["tx"].init(params), params)
+    assert jnp.all(jnp.linalg.norm(optax.apply_updates(params, updates)["kernel"], axis=0) <= 1.0 + 1e-6)
+
+
+def test_the_nnx_loop_trains_and_is_uncertain():
+    names = {"regjax": regjax, "optax": optax, "jax": jax, "nnx": nnx, "functools": functools}
+    names |= {"x": jnp.ones((8, 64)), "y": jnp.arange(8), "rate_schedule": optax.linear_schedule(0.0, 0.5, 10)}
+    names |= {"tx": optax.chain(optax.sgd(0.1), regjax.transforms.project(regjax.constraints.max_norm(1.0)))}
+    exec(
+        block_with("nnx.Optimizer").replace(
+            "model.eval()", "before = jax.tree.map(jax.numpy.copy, nnx.state(model, nnx.Param))\nmodel.eval()"
+        ),
+        names,
+    )
+    assert names["uncertainty"].probabilities.shape == (8, 10)
+    model, optimizer = names["model"], names["optimizer"]
+    model.train()
+    with jax.numpy_rank_promotion("allow"):
+        names["train_step"](model, optimizer, names["x"], names["y"], 3)
+    after = nnx.state(model, nnx.Param)
+    assert any(not jnp.array_equal(a, b) for a, b in zip(*map(jax.tree.leaves, (names["before"], after)), strict=True))

@@ -1,13 +1,14 @@
 """The one place that draws random bits for masks, and what it makes of a rate."""
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from regjax._src import checks
-from regjax._src.numerics import compute_dtype
+from regjax._src.numerics import compute_dtype, number, widen
 from regjax._src.types import Array, Key, Scalar
 
 
@@ -45,6 +46,14 @@ def normal(key: Key, like: Array) -> Array:
     return jax.random.normal(key, like.shape, like.dtype)
 
 
+def add_normal(key: Key, x: Array, stddev: Scalar) -> Array:
+    """Adds normal noise that is drawn in the dtype to compute in; the result is differentiable in `stddev`."""
+    if settled(stddev, 0.0):
+        return x
+    wide = widen(x)
+    return (wide + number(stddev, wide.dtype) * normal(key, wide)).astype(x.dtype)
+
+
 def split(key: Key, count: int) -> Array:
     """Returns `count` independent keys."""
     checks.key(key)
@@ -55,6 +64,17 @@ def mask_shape(shape: tuple[int, ...], broadcast_dims: Sequence[int]) -> tuple[i
     """Returns the shape of a mask that is shared along `broadcast_dims`."""
     shared = checks.axes(tuple(broadcast_dims), shape, "`x`", name="broadcast_dims")
     return tuple(1 if axis in shared else size for axis, size in enumerate(shape))
+
+
+def as_data(key: Key) -> tuple[Array, Callable[[Array], Key]]:
+    """Returns the numbers of one key or more, and the function that makes keys of them.
+
+    The branches of a conditional are given the numbers: under `vmap` a conditional selects between its operands, which
+    JAX's checker of key reuse takes for a use of each key.
+    """
+    if not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
+        return key, lambda data: data
+    return jax.random.key_data(key), functools.partial(jax.random.wrap_key_data, impl=jax.random.key_impl(key))
 
 
 def unbias(x: Array, keep: float | Array) -> Array:

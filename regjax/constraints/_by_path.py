@@ -36,8 +36,8 @@ def by_path(rules: Mapping[Any, Constraint | None]) -> Constraint:
         counts. Leaves that nothing matches are left alone. The mask of a constraint applies within its pattern.
 
     Returns:
-      A constraint. Using it on a tree in which a pattern matches no floating leaf raises a `ValueError` that names the
-      pattern.
+      A constraint. Using it on a tree in which a pattern matches no floating leaf, or only leaves that earlier patterns
+      take, raises a `ValueError` that names the pattern.
 
     Raises:
       TypeError: if a value is neither a constraint nor None, or a pattern is of a wrong kind.

@@ -53,7 +53,7 @@ class Constraint(abc.ABC):
           params: a tree of parameters.
 
         Returns:
-          A scalar in float32; 0 where `params` satisfy the constraint.
+          A scalar in float32; 0 where `params` satisfy the constraint, to the rounding of their dtype.
 
         Raises:
           ValueError: if a mask does not fit `params`, or an axis is out of range for a leaf.

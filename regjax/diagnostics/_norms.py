@@ -44,7 +44,7 @@ def norms(tree: PyTree) -> Report:
         total["l2"] = jnp.hypot(*_same_dtype(total["l2"], row["l2"]))
         for name in ("max", "max_unit"):
             total[name] = jnp.maximum(*_same_dtype(total[name], row[name]))
-    return Report(leaves, total)
+    return Report(leaves, total, tuple(total))
 
 
 def _row(w: Array) -> dict[str, Array]:

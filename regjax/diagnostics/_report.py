@@ -20,12 +20,15 @@ class Report:
     aligned table where the numbers are scalars.
 
     Attributes:
-      leaves: from the path of a leaf to its numbers by name, each an array with shape ().
+      leaves: from the path of a leaf to its numbers by name, each an array with shape (). The path of an array that is
+        no tree is "".
       total: the numbers of the whole tree by name.
+      columns: the names, in the order in which they are printed.
     """
 
     leaves: dict[str, dict[str, Array]]
     total: dict[str, Array]
+    columns: tuple[str, ...] = dataclasses.field(metadata={"static": True})
 
     def __getitem__(self, path: str) -> dict[str, Array]:
         """Returns the numbers of one leaf."""
@@ -33,7 +36,8 @@ class Report:
 
     def __str__(self) -> str:
         rows = [*self.leaves.items(), ("total", self.total)]
-        return table(["leaf", *self.total], [[path, *map(_cell, numbers.values())] for path, numbers in rows])
+        cells = [[path, *(_cell(numbers[name]) for name in self.columns)] for path, numbers in rows]
+        return table(["leaf", *self.columns], cells)
 
 
 def _cell(number: Any) -> str:

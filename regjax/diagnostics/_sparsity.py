@@ -71,7 +71,8 @@ def group_sparsity(tree: PyTree, axis: Axis) -> Report:
 def _report(counts: dict[str, tuple[Array, int]]) -> Report:
     zeros = sum((zero for zero, _ in counts.values()), jnp.zeros((), jnp.int32))
     size = sum(size for _, size in counts.values())
-    return Report({path: _row(*count) for path, count in counts.items()}, _row(zeros, size))
+    total = _row(zeros, size)
+    return Report({path: _row(*count) for path, count in counts.items()}, total, tuple(total))
 
 
 def _row(zeros: Array, size: int) -> dict[str, Array]:

@@ -3,6 +3,8 @@
 import dataclasses
 from typing import Any
 
+from regjax._src import checks
+from regjax._src.tree import floating_paths
 from regjax._src.types import PyTree
 from regjax.masks._as_mask import as_mask
 from regjax.masks._mask import Mask
@@ -57,7 +59,9 @@ class FirstMatch(Mask):
     def selected(self, tree: PyTree) -> list[bool]:
         # Every mask is resolved, also those behind `position`: one that matches nothing must not go unnoticed.
         columns = zip(*(mask.selected(tree) for mask in self.masks), strict=True)
-        return [column[self.position] and not any(column[: self.position]) for column in columns]
+        result = [column[self.position] and not any(column[: self.position]) for column in columns]
+        checks.mask_is_first(self, any(result), floating_paths(tree))
+        return result
 
     def __repr__(self) -> str:
         return repr(self.masks[self.position])
@@ -70,7 +74,8 @@ def first_match(*masks: Any) -> tuple[Mask, ...]:
       *masks: anything that :func:`regjax.masks.as_mask` takes.
 
     Returns:
-      As many masks as were given; no leaf is selected by two of them.
+      As many masks as were given; no leaf is selected by two of them. Resolving one raises `ValueError` where those
+      before it take all its leaves: such a rule would never apply.
 
     Raises:
       TypeError: if an argument is no mask.

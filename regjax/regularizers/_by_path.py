@@ -36,8 +36,9 @@ def by_path(rules: Mapping[Any, Regularizer | None]) -> Regularizer:
         counts. Leaves that nothing matches are left alone. The mask of a regularizer applies within its pattern.
 
     Returns:
-      A regularizer. Using it on a tree in which a pattern matches no floating leaf raises a `ValueError` that names the
-      pattern.
+      A regularizer. Using it on a tree in which a pattern matches no floating leaf, or only leaves that earlier
+      patterns take, raises a `ValueError` that names the pattern. To map over some of several strengths, make the value
+      inside of the function: `jax.vmap(lambda s: train(by_path({"**/kernel": l1(s), "**/bias": l2(0.1)})))(strengths)`.
 
     Raises:
       TypeError: if a value is neither a regularizer nor None, or a pattern is of a wrong kind.

@@ -51,7 +51,8 @@ def decoupled_weight_decay(
 
     It goes after the learning rate in a chain (after `optax.adam(...)`, say) and subtracts the decay itself, unlike
     `optax.add_decayed_weights`, which would make weights grow there. A transformation that freezes parameters goes
-    after it.
+    after it. In bfloat16 a step of less than 1/512 of a weight is rounded away, decay included: keep float32 parameters
+    and cast them for the model.
 
     Args:
       weight_decay: the strength :math:`\lambda_t \ge 0`, a number or a schedule.
@@ -62,7 +63,8 @@ def decoupled_weight_decay(
       cautious: whether to decay only entries that the optimizer does not move away from the target of the decay, that
         is where update times parameter is <= 0 (an update of zero included).
       anchor: what the weights decay to: None for zero, "initial" for the parameters that `init` is given (L2-SP), or a
-        tree like the parameters. It is kept in the state and costs the memory of the leaves that decay.
+        tree like the parameters. It is kept in the state, so restore that too, and costs the memory of the leaves that
+        decay.
 
     Returns:
       A gradient transformation. `update` needs `params`. Updates keep their dtype, or get that of the parameter where

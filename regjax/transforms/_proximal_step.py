@@ -46,6 +46,10 @@ def proximal_step(
     :func:`regjax.transforms.project` may follow. Averages of parameters taken later (EMA, lookahead) are not sparse.
     Inside `optax.MultiSteps`, not around it.
 
+    A weight that the gradients of small batches push off zero waits for a step whose threshold exceeds it; where the
+    learning rate falls to zero some wait in vain, which a last `regularizer.prox(params, step_size)` mends. In bfloat16
+    a threshold of less than 1/512 of a weight is rounded away: keep float32 parameters and cast them for the model.
+
     Args:
       regularizer: the penalty, its strength and its mask.
       learning_rate: the step size of the operator, a number or a schedule (as of the optimizer, without momentum).

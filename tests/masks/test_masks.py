@@ -233,7 +233,9 @@ def test_bad_arguments_are_refused(call, error, message):
 def test_first_match_is_disjoint_and_checks_every_mask():
     tree = {"a": {"kernel": 1.0, "bias": 1.0}, "kernel": 1.0}
     parts = masks.first_match("a/*", "**/kernel", "**")
-    assert [chosen(part, tree) for part in parts] == [{"a/kernel", "a/bias"}, {"kernel"}, set()]
+    assert [chosen(part, tree) for part in parts[:2]] == [{"a/kernel", "a/bias"}, {"kernel"}]
+    with pytest.raises(ValueError, match=r"`mask` must be the first to match some leaf, got path\('\*\*'\), behind"):
+        masks.resolve(parts[2], tree)
     with pytest.raises(ValueError, match="got 'nothing' for the paths"):
         masks.resolve(masks.first_match("**", "nothing")[0], tree)
 

@@ -105,6 +105,9 @@ def test_by_path_checks_every_pattern():
     rules = regularizers.by_path({"**": regularizers.l1(0.5), "nothing": None})
     with pytest.raises(ValueError, match="got 'nothing' for the paths"):
         rules.penalty({"w": jnp.ones(2)})
+    rules = regularizers.by_path({"**/kernel": regularizers.l2(0.1), "head/kernel": regularizers.l1(0.1)})
+    with pytest.raises(ValueError, match=r"`mask` must be the first to match some leaf, got path\('head/kernel'\)"):
+        rules.penalty({"head": {"kernel": jnp.ones(2)}})
     with pytest.raises(TypeError, match="`rules` must map patterns to regularizers or None, got 0.1"):
         regularizers.by_path({"**": 0.1})
     with pytest.raises(TypeError, match="`rules` must be a mapping"):
@@ -146,6 +149,11 @@ def test_bad_strengths_are_refused_when_the_value_is_made():
         regularizers.l1(lambda step: 0.1)
     with pytest.raises(TypeError, match="`mask` must be None"):
         regularizers.l1(1.0, mask=False)
+
+
+def test_axes_are_checked_when_the_value_is_made():
+    with pytest.raises(TypeError, match="`axis` must be an integer, a tuple of integers or None, got 1.5"):
+        regularizers.group_lasso(0.1, axis=1.5)
 
 
 def test_a_regularizer_without_an_operator_says_so(monkeypatch):

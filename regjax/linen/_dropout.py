@@ -1,0 +1,59 @@
+"""Dropout as a layer of Linen."""
+
+import functools
+from collections.abc import Sequence
+
+from flax import linen as nn
+
+from regjax import stochastic
+from regjax._src import checks
+from regjax._src.layers import Flag
+from regjax._src.types import Array, Key, Scalar
+from regjax.linen._stochastic_layer import StochasticLayer
+
+
+class Dropout(StochasticLayer):
+    """Linen form of :func:`regjax.stochastic.dropout`.
+
+    It takes the fields and call arguments of Flax's own layer and gives the same numbers for the same keys, bit for
+    bit, so that changing the import is enough. What it takes besides: a `rate` in the call, which may be traced, so
+    that a schedule compiles once; a traced `deterministic`; and no `deterministic` at all where the rate is 0.
+
+    Attributes:
+      rate: probability of dropping, in [0, 1]; the call may override it.
+      broadcast_dims: axes along which one bit serves all entries.
+      deterministic: if True, the inputs are returned as they are; the call may override it.
+      rng_collection: name of the stream of keys; the call may pass a key as `rng` instead.
+
+    Examples:
+      >>> import jax
+      >>> import jax.numpy as jnp
+      >>> import regjax.linen
+      >>> layer = regjax.linen.Dropout(0.5)
+      >>> x, rngs = jnp.ones(4), {"dropout": jax.random.key(0)}
+      >>> layer.apply({}, x, deterministic=True)
+      Array([1., 1., 1., 1.], dtype=float32)
+      >>> layer.apply({}, x, deterministic=False, rngs=rngs, rate=1.0)
+      Array([0., 0., 0., 0.], dtype=float32)
+    """
+
+    rate: Scalar
+    broadcast_dims: Sequence[int] = ()
+    deterministic: bool | None = None
+    rng_collection: str = "dropout"
+
+    def __post_init__(self) -> None:
+        checks.rate("rate", self.rate)
+        super().__post_init__()
+
+    @nn.compact
+    def __call__(
+        self, inputs: Array, deterministic: Flag = None, rng: Key | None = None, *, rate: Scalar | None = None
+    ) -> Array:
+        return self._perturb(
+            functools.partial(stochastic.dropout, broadcast_dims=self.broadcast_dims),
+            inputs,
+            amount=(rate, self.rate),
+            deterministic=(deterministic, self.deterministic),
+            rng=(rng, self.rng_collection),
+        )

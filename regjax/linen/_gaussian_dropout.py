@@ -1,0 +1,51 @@
+"""Gaussian dropout as a layer of Linen."""
+
+import dataclasses
+
+from flax import linen as nn
+
+from regjax import stochastic
+from regjax._src import checks
+from regjax._src.layers import Flag
+from regjax._src.types import Array, Key, Scalar
+from regjax.linen._stochastic_layer import StochasticLayer
+
+
+class GaussianDropout(StochasticLayer):
+    """Linen form of :func:`regjax.stochastic.gaussian_dropout`.
+
+    Attributes:
+      rate: the rate of the dropout that has the same variance, in [0, 1); the call may override it.
+      deterministic: if True, the inputs are returned as they are; the call may override it.
+      rng_collection: name of the stream of keys; the call may pass a key as `rng` instead.
+
+    Examples:
+      >>> import jax
+      >>> import jax.numpy as jnp
+      >>> import regjax.linen
+      >>> layer = regjax.linen.GaussianDropout(0.2)
+      >>> y = layer.apply({}, jnp.ones((100, 1000)), deterministic=False, rngs={"dropout": jax.random.key(0)})
+      >>> round(float(y.mean()), 2), round(float(y.var()), 2)
+      (1.0, 0.25)
+    """
+
+    rate: Scalar
+    _: dataclasses.KW_ONLY
+    deterministic: bool | None = None
+    rng_collection: str = "dropout"
+
+    def __post_init__(self) -> None:
+        checks.rate_below_one("rate", self.rate)
+        super().__post_init__()
+
+    @nn.compact
+    def __call__(
+        self, inputs: Array, deterministic: Flag = None, rng: Key | None = None, *, rate: Scalar | None = None
+    ) -> Array:
+        return self._perturb(
+            stochastic.gaussian_dropout,
+            inputs,
+            amount=(rate, self.rate),
+            deterministic=(deterministic, self.deterministic),
+            rng=(rng, self.rng_collection),
+        )

@@ -1,0 +1,72 @@
+"""Dropout as a layer of NNX."""
+
+import functools
+from collections.abc import Sequence
+
+from regjax import stochastic
+from regjax._src import checks
+from regjax._src.layers import Flag
+from regjax._src.types import Array, Scalar
+from regjax.nnx._stochastic_layer import Streams, StreamsOrKey, SwitchableLayer
+
+
+class Dropout(SwitchableLayer):
+    """NNX form of :func:`regjax.stochastic.dropout`.
+
+    It takes the fields and call arguments of Flax's own layer and gives the same numbers for the same streams, bit for
+    bit, so that changing the import is enough. What it takes besides: a `rate` in the call, which may be traced, so
+    that a schedule compiles once; a traced `deterministic`; and no `deterministic` at all where the rate is 0.
+
+    Attributes:
+      rate: probability of dropping, in [0, 1]; the call may override it.
+      broadcast_dims: axes along which one bit serves all entries.
+      deterministic: if True, the inputs are returned as they are. `train()`, `eval()` and `nnx.view`
+        set it; the call may override it.
+      rng_collection: name of the stream of keys in `rngs`.
+      rngs: an `nnx.Rngs` or `nnx.RngStream`, from which the layer forks a stream of its own, or None, for a layer
+        without random state; the call may pass either, or a key, instead.
+
+    Examples:
+      >>> import jax
+      >>> import jax.numpy as jnp
+      >>> import regjax.nnx
+      >>> from flax import nnx
+      >>> layer = regjax.nnx.Dropout(0.5, rngs=nnx.Rngs(0))
+      >>> sorted(set(layer(jnp.ones(100)).tolist()))
+      [0.0, 2.0]
+      >>> layer.eval()
+      >>> layer(jnp.ones(2))
+      Array([1., 1.], dtype=float32)
+      >>> layer(jnp.ones(2), deterministic=False, rngs=jax.random.key(0), rate=1.0)
+      Array([0., 0.], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        rate: Scalar,
+        *,
+        broadcast_dims: Sequence[int] = (),
+        deterministic: bool | None = False,
+        rng_collection: str = "dropout",
+        rngs: Streams = None,
+    ) -> None:
+        checks.rate("rate", rate)
+        super().__init__(deterministic, rng_collection, rngs)
+        self.rate = rate
+        self.broadcast_dims = tuple(broadcast_dims)
+
+    def __call__(
+        self,
+        inputs: Array,
+        *,
+        deterministic: Flag = None,
+        rngs: StreamsOrKey = None,
+        rate: Scalar | None = None,
+    ) -> Array:
+        return self._perturb(
+            functools.partial(stochastic.dropout, broadcast_dims=self.broadcast_dims),
+            inputs,
+            amount=(rate, self.rate),
+            deterministic=(deterministic, self.deterministic),
+            rngs=rngs,
+        )

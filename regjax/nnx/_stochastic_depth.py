@@ -1,0 +1,63 @@
+"""Stochastic depth as a layer of NNX."""
+
+import functools
+
+from regjax import stochastic
+from regjax._src import checks
+from regjax._src.layers import Flag
+from regjax._src.types import Array, Scalar
+from regjax.nnx._stochastic_layer import Streams, StreamsOrKey, SwitchableLayer
+from regjax.stochastic._stochastic_depth import MODES
+
+
+class StochasticDepth(SwitchableLayer):
+    """NNX form of :func:`regjax.stochastic.stochastic_depth`, to be used as ``x + stochastic_depth(branch(x))``.
+
+    Attributes:
+      rate: probability of dropping, in [0, 1]; the call may override it.
+      mode: `"row"` draws for every entry of the leading axis, `"batch"` draws once.
+      deterministic: if True, the inputs are returned as they are. `train()`, `eval()` and `nnx.view`
+        set it; the call may override it.
+      rng_collection: name of the stream of keys in `rngs`.
+      rngs: an `nnx.Rngs` or `nnx.RngStream`, from which the layer forks a stream of its own, or None, for a layer
+        without random state; the call may pass either, or a key, instead.
+
+    Examples:
+      >>> import jax.numpy as jnp
+      >>> import regjax.nnx
+      >>> from flax import nnx
+      >>> y = regjax.nnx.StochasticDepth(0.5, rngs=nnx.Rngs(0))(jnp.ones((4, 3)))
+      >>> bool(((y == 0).all(axis=1) | (y == 2).all(axis=1)).all())
+      True
+    """
+
+    def __init__(
+        self,
+        rate: Scalar,
+        *,
+        mode: str = "row",
+        deterministic: bool | None = False,
+        rng_collection: str = "dropout",
+        rngs: Streams = None,
+    ) -> None:
+        checks.rate("rate", rate)
+        checks.one_of("mode", mode, MODES)
+        super().__init__(deterministic, rng_collection, rngs)
+        self.rate = rate
+        self.mode = mode
+
+    def __call__(
+        self,
+        inputs: Array,
+        *,
+        deterministic: Flag = None,
+        rngs: StreamsOrKey = None,
+        rate: Scalar | None = None,
+    ) -> Array:
+        return self._perturb(
+            functools.partial(stochastic.stochastic_depth, mode=self.mode),
+            inputs,
+            amount=(rate, self.rate),
+            deterministic=(deterministic, self.deterministic),
+            rngs=rngs,
+        )

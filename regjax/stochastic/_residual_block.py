@@ -1,0 +1,114 @@
+"""A residual block whose branch is lost at random, and is not computed where that can be spared."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+from regjax._src import checks
+from regjax._src.types import Array, ArrayLike, Key, Scalar
+from regjax.stochastic._skip import Conditional, ShapeOf, skip
+from regjax.stochastic._stochastic_depth import stochastic_depth
+from regjax.stochastic._subset import subset
+
+MODES = ("row", "batch", "subset", "skip")
+
+
+def residual_block(
+    key: Key, residual_fn: Callable[[Array], Array], x: ArrayLike, rate: Scalar, *, mode: str = "row"
+) -> Array:
+    r"""Adds a residual branch that is dropped at random.
+
+    .. math::
+
+      y = x + s \odot f(x), \qquad \mathbb{E}[s] = 1
+
+    ========  ===========================================================  ======================================
+    `mode`    :math:`s`                                                    :math:`f` is computed on
+    ========  ===========================================================  ======================================
+    "row"     for each row :math:`1/(1-p)` or 0, independently             all rows
+    "batch"   for all rows :math:`1/(1-p)` or 0                            all rows
+    "skip"    as "batch"                                                   all rows, or not at all
+    "subset"  :math:`B/k` for :math:`k` rows, drawn without replacement,   the :math:`k` rows
+              0 for the others; :math:`k = \max(\lfloor B(1-p) \rfloor, 1)`
+    ========  ===========================================================  ======================================
+
+    "subset" spares a share :math:`p` of the time and memory of every step, forward and backward. Its branch sees a
+    batch of :math:`k` rows, which matters if it normalizes over the batch, and it always keeps a row, even at rate 1.
+    Where the batch is sharded, gathering rows moves them between devices: use it inside `shard_map`, with a key for
+    each shard. "skip" spares all of the branch in a share :math:`p` of the steps; it is a `jax.lax.cond`, which
+    `jax.vmap` over keys or rates turns into computing both sides.
+
+    Args:
+      key: a PRNG key. Two blocks need two keys.
+      residual_fn: the branch :math:`f`, from an array ``[rows, ...]`` to one of the same shape, row by row. In mode
+        "skip" it must be pure; :class:`regjax.linen.ResidualBlock` and :class:`regjax.nnx.ResidualBlock` take
+        branches with state.
+      x: floating array ``[batch, ...]``.
+      rate: probability :math:`p` of dropping, in [0, 1]; may be traced except in mode "subset", where it sets shapes.
+      mode: see above.
+
+    Returns:
+      An array with the shape of `x` and the dtype of ``x + residual_fn(x)``; equal to that in expectation where the
+      rate is below 1, and at every rate in mode "subset".
+
+    Raises:
+      TypeError: if `x` is not floating, `rate` or `key` is of a wrong kind, or `rate` is traced in mode "subset".
+      ValueError: if `rate` is a number outside [0, 1], `mode` is none of these, or the branch changes the shape.
+
+    Examples:
+      >>> import jax
+      >>> import jax.numpy as jnp
+      >>> import regjax
+      >>> rows_seen = []
+      >>> def branch(x):
+      ...     rows_seen.append(len(x))
+      ...     return jnp.ones_like(x)
+      >>> y = regjax.stochastic.residual_block(jax.random.key(0), branch, jnp.zeros((4, 2)), 0.5, mode="subset")
+      >>> rows_seen, sorted(y[:, 0].tolist())
+      ([2], [0.0, 0.0, 2.0, 2.0])
+
+    References:
+      Huang et al, `Deep Networks with Stochastic Depth <https://arxiv.org/abs/1603.09382>`_, 2016
+
+      Oquab et al, `DINOv2: Learning Robust Visual Features without Supervision
+      <https://arxiv.org/abs/2304.07193>`_, 2023 (section 5, the mode "subset")
+    """
+
+    def residual(_: tuple[()], rows: Array) -> Array:
+        return residual_fn(rows)
+
+    return add_residual(key, residual, (), x, rate, mode=mode, conditional=jax.lax.cond, shape_of=jax.eval_shape)
+
+
+def drawless(mode: str) -> tuple[float, ...]:
+    """Returns the rates at which a mode draws nothing."""
+    return (0.0,) if mode == "subset" else (0.0, 1.0)
+
+
+def add_residual(
+    key: Key,
+    residual: Callable[[Any, Array], Array],
+    target: Any,
+    x: ArrayLike,
+    rate: Scalar,
+    *,
+    mode: str,
+    conditional: Conditional,
+    shape_of: ShapeOf,
+) -> Array:
+    """Adds the branch `residual(target, x)`; the Flax rooms have conditionals that carry the state of `target`."""
+    x = checks.floating("x", x)
+    checks.one_of("mode", mode, MODES)
+    checks.rate("rate", rate)
+
+    def branch(target: Any, rows: Array) -> Array:
+        result = checks.floating("residual", residual(target, rows))
+        checks.same_shape("residual", result.shape, "x", rows.shape)
+        return result
+
+    if mode == "skip":
+        return skip(key, branch, target, x, rate, conditional=conditional, shape_of=shape_of)
+    if mode == "subset":
+        return subset(key, lambda rows: branch(target, rows), x, rate)
+    return x + stochastic_depth(key, branch(target, x), rate, mode=mode)

@@ -1,0 +1,212 @@
+"""The modes of a residual block: what they compute, on which rows, and that all have the same expectation."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from regjax.stochastic import residual_block, stochastic_depth
+from regjax.stochastic._subset import kept_rows
+
+MODES = ["row", "batch", "subset", "skip"]
+TRACED_MODES = ["row", "batch", "skip"]
+
+
+def branch(x):
+    return jnp.sin(3 * x) + x**2
+
+
+@pytest.mark.parametrize("rate", [0.35, 0.8])
+@pytest.mark.parametrize("mode", MODES)
+def test_the_expectation_is_that_of_the_whole_block(mode, rate):
+    x = jnp.linspace(-1.0, 1.0, 10).reshape(5, 2)
+    keys = jax.random.split(jax.random.key(0), 5000)
+    y = np.asarray(jax.jit(jax.vmap(lambda key: residual_block(key, branch, x, rate, mode=mode)))(keys), np.float64)
+    error = y.std(0) / np.sqrt(len(y))
+    assert (error > 0).all()
+    assert (np.abs(y.mean(0) - (x + branch(x))) < 5 * error).all()
+
+
+@pytest.mark.parametrize("mode", ["row", "batch"])
+def test_masked_modes_are_stochastic_depth(mode):
+    x = jnp.linspace(-1.0, 1.0, 10).reshape(5, 2)
+    got = residual_block(jax.random.key(1), branch, x, 0.5, mode=mode)
+    np.testing.assert_array_equal(got, x + stochastic_depth(jax.random.key(1), branch(x), 0.5, mode=mode))
+
+
+@pytest.mark.parametrize("rate", [0.5, 0.3])
+def test_skip_has_the_numbers_of_batch(rate):
+    x = jnp.linspace(-1.0, 1.0, 10).reshape(5, 2)
+    skip, batch = (
+        jax.jit(jax.vmap(lambda key, m=mode: residual_block(key, branch, x, rate, mode=m)))
+        for mode in ("skip", "batch")
+    )
+    keys = jax.random.split(jax.random.key(2), 20)
+    np.testing.assert_allclose(skip(keys), batch(jax.random.split(jax.random.key(2), 20)), rtol=1e-6)
+
+
+# max(floor(B (1 - rate)), 1) in exact arithmetic.
+@pytest.mark.parametrize(
+    ("batch", "rate", "rows"),
+    [
+        (20, 0.9, 2),
+        (10, 0.9, 1),
+        (100, 0.71, 29),
+        (8, 0, 8),
+        (8, 0.0, 8),
+        (8, 1.0, 1),
+        (8, 0.95, 1),
+        (7, 0.5, 3),
+        (1, 0.0, 1),
+        (1, 0.5, 1),
+        (1, 1.0, 1),
+        (20, np.float32(0.8), 4),
+        (20, np.float32(0.9), 2),
+        (0, 0.5, 0),
+    ],
+)
+def test_subset_computes_the_branch_on_exactly_these_rows(batch, rate, rows):
+    seen = []
+
+    def spy(x):
+        seen.append(x.shape)
+        return x
+
+    def run(x):
+        return residual_block(jax.random.key(3), spy, x, rate, mode="subset")
+
+    assert jax.eval_shape(run, jnp.zeros((batch, 2))).shape == (batch, 2)
+    assert seen == [(rows, 2)]
+
+
+@pytest.mark.parametrize(("rate", "rows"), [(0.9, 1), (0.35, 3), (0.0, 6), (1.0, 1)])
+def test_subset_adds_the_branch_to_exactly_these_rows(rate, rows):
+    y = residual_block(jax.random.key(3), jnp.ones_like, jnp.zeros((6, 2)), rate, mode="subset")
+    values = np.asarray(y)
+    np.testing.assert_array_equal((values != 0).sum(0), rows)
+    np.testing.assert_allclose(values[values != 0], 6 / rows, rtol=1e-6)
+
+
+def test_the_number_of_rows_is_the_floor_in_exact_arithmetic():
+    for batch in (1, 3, 20, 32, 100, 4096):
+        for percent in range(101):
+            wanted = max(batch * (100 - percent) // 100, 1)
+            assert kept_rows(batch, percent / 100) == wanted
+            assert kept_rows(batch, np.float32(percent / 100)) == wanted
+
+
+def test_subset_runs_each_row_through_the_branch_at_its_place():
+    x = jnp.linspace(-1.0, 1.0, 12).reshape(6, 2)
+    y = np.asarray(jax.jit(lambda x: residual_block(jax.random.key(4), branch, x, 0.5, mode="subset"))(x))
+    kept = (y != np.asarray(x)).any(1)
+    assert kept.sum() == 3
+    np.testing.assert_allclose(y, np.asarray(x + 2 * branch(x) * kept[:, None]), rtol=1e-5)
+    gradient = jax.grad(lambda x: residual_block(jax.random.key(4), branch, x, 0.5, mode="subset").sum())(x)
+    slope = 3 * np.cos(3 * np.asarray(x)) + 2 * np.asarray(x)
+    np.testing.assert_allclose(gradient, 1 + 2 * slope * kept[:, None], rtol=1e-4)
+
+
+def test_every_row_is_kept_equally_often():
+    keys = jax.random.split(jax.random.key(5), 6000)
+    y = jax.vmap(lambda key: residual_block(key, jnp.ones_like, jnp.zeros((6, 1)), 0.7, mode="subset"))(keys)
+    kept = np.asarray(y[..., 0]) > 0
+    assert (kept.sum(1) == 1).all()
+    assert (np.abs(kept.sum(0) - 1000) < 5 * np.sqrt(6000 / 6 * 5 / 6)).all()
+
+
+def test_skip_computes_nothing_when_the_branch_is_dropped():
+    runs = []
+
+    def spy(x):
+        jax.debug.callback(lambda: runs.append(None))
+        return jnp.ones_like(x)
+
+    @jax.jit
+    def run(key, rate):
+        return residual_block(key, spy, jnp.zeros((2, 2)), rate, mode="skip")
+
+    kept = sum(bool(run(key, 0.5).any()) for key in jax.random.split(jax.random.key(6), 30))
+    jax.effects_barrier()
+    assert len(runs) == kept
+    assert 0 < kept < 30
+    run(jax.random.key(7), 1.0)
+    jax.effects_barrier()
+    assert len(runs) == kept
+    run(jax.random.key(7), 0.0)
+    jax.effects_barrier()
+    assert len(runs) == kept + 1
+
+
+def test_static_edges_of_skip_need_no_conditional_and_no_key():
+    x = jnp.ones((2, 2))
+    for rate in (0.0, 1.0):
+        jaxpr = jax.make_jaxpr(lambda x, r=rate: residual_block(None, branch, x, r, mode="skip"))(x)
+        assert "cond" not in str(jaxpr)
+    assert "cond" in str(jax.make_jaxpr(lambda x: residual_block(jax.random.key(0), branch, x, 0.5, mode="skip"))(x))
+    np.testing.assert_array_equal(residual_block(None, branch, x, 0.0, mode="skip"), x + branch(x))
+    np.testing.assert_array_equal(residual_block(None, branch, x, 1.0, mode="skip"), x)
+
+
+@pytest.mark.parametrize("mode", TRACED_MODES)
+def test_traced_rates_compile_once_and_have_clean_edges(mode):
+    x = jnp.linspace(-1.0, 1.0, 6).reshape(3, 2)
+    traces = []
+
+    @jax.jit
+    def run(x, rate):
+        traces.append(None)
+        return residual_block(jax.random.key(8), branch, x, rate, mode=mode)
+
+    np.testing.assert_allclose(run(x, 0.0), x + branch(x), rtol=1e-6)
+    np.testing.assert_array_equal(run(x, 1.0), x)
+    np.testing.assert_allclose(run(x, 0.3), residual_block(jax.random.key(8), branch, x, 0.3, mode=mode), rtol=1e-6)
+    assert len(traces) == 1
+    gradient = jax.jit(jax.grad(lambda x, rate: run(x, rate).sum(), (0, 1)))(x, 1.0)
+    np.testing.assert_array_equal(gradient[0], 1)
+    assert gradient[1] == 0
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("of_x", "of_branch", "of_result"),
+    [
+        (jnp.bfloat16, jnp.float32, jnp.float32),
+        (jnp.float32, jnp.float16, jnp.float32),
+        (jnp.float16, jnp.float16, jnp.float16),
+    ],
+)
+def test_the_dtype_is_that_of_the_sum(mode, of_x, of_branch, of_result):
+    x = jnp.ones((4, 2), of_x)
+    for rate in (0.0, 0.5, 1.0):
+        y = residual_block(jax.random.key(0), lambda x: x.astype(of_branch), x, rate, mode=mode)
+        assert y.dtype == of_result
+        # Every entry is x plus a multiple of x that the mode allows.
+        assert set(np.unique(np.asarray(y, np.float32))) <= {1.0, 2.0, 3.0, 5.0}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_second_derivatives_and_forward_mode(mode):
+    x = jnp.linspace(-1.0, 1.0, 6).reshape(3, 2)
+
+    def total(x):
+        return residual_block(jax.random.key(9), branch, x, 0.4, mode=mode).sum()
+
+    hessian = jax.jit(jax.jacfwd(jax.grad(total)))(x)
+    assert bool(jnp.isfinite(hessian).all())
+
+
+def test_what_makes_no_block_is_refused():
+    x = jnp.ones((4, 2))
+    with pytest.raises(ValueError, match="`mode` must be one of 'row', 'batch', 'subset', 'skip', got 'rows'"):
+        residual_block(jax.random.key(0), branch, x, 0.5, mode="rows")
+    with pytest.raises(TypeError, match=r"`rate` must be a Python number in mode 'subset'.*'skip' take traced rates"):
+        residual_block(jax.random.key(0), branch, x, jnp.float32(0.5), mode="subset")
+    for mode in MODES:
+        with pytest.raises(ValueError, match=r"`residual` must have the shape .* of `x`, got"):
+            residual_block(jax.random.key(0), lambda x: x[..., :1], x, 0.5, mode=mode)
+        with pytest.raises(TypeError, match="`residual` must be a floating array"):
+            residual_block(jax.random.key(0), lambda x: x.astype(int), x, 0.5, mode=mode)
+        with pytest.raises(ValueError, match=r"`rate` must be in \[0, 1\]"):
+            residual_block(jax.random.key(0), branch, x, 1.5, mode=mode)
+    with pytest.raises(ValueError, match="`x` must have a leading axis"):
+        residual_block(jax.random.key(0), branch, jnp.float32(1.0), 0.5, mode="subset")

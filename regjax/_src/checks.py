@@ -6,16 +6,15 @@ ones). A traced value, or one that lives on a device, is never inspected: readin
 Every message is one sentence, "`name` must be <requirement>, got <what>".
 """
 
-import contextlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from regjax._src.types import Array, ArrayLike, Axis, PyTree
+from regjax._src.types import Array, ArrayLike, Axis
 
 
 def _host_numbers(name: str, value: Any) -> np.ndarray | None:
@@ -132,14 +131,6 @@ def key(value: Any) -> None:
         raise ValueError(f"`key` must be a single PRNG key, got an array of keys of shape {value.shape}")
 
 
-def key_of_projections(value: Any) -> Array:
-    """Returns the key that random projections need."""
-    if value is None:
-        raise ValueError("`key` must be given where `num_projections` is, got None")
-    key(value)
-    return value
-
-
 def rate_on_host(mode: str, value: Any) -> None:
     """Refuses a traced rate where shapes depend on the rate."""
     if isinstance(value, jax.Array):
@@ -158,6 +149,7 @@ def deterministic(value: Any) -> None:
         )
     if isinstance(value, jax.Array) and (value.dtype != np.bool_ or value.ndim != 0):
         raise TypeError(f"`deterministic` must be a bool or a boolean scalar, got {value.dtype} of shape {value.shape}")
+    instance("deterministic", value, bool | np.bool_ | jax.Array, "be a bool or a boolean scalar")
 
 
 def rngs_given(value: Any) -> None:
@@ -305,8 +297,31 @@ def same_shapes(name: str, got: Any, of: str, expected: Any) -> None:
             raise ValueError(f"`{name}` must have the shapes of `{of}`, got {np.shape(leaf)} for {np.shape(wanted)}")
 
 
+def given(name: str, value: Any) -> None:
+    """Checks an argument that has no default."""
+    if value is None:
+        raise TypeError(f"`{name}` must be a tree of arrays, got None")
+
+
+def unique_paths(name: str, paths: list[str]) -> None:
+    """Refuses a tree in which leaves can't be told apart by their paths."""
+    twice = sorted({path for path in paths if paths.count(path) > 1}) if len(set(paths)) < len(paths) else []
+    if twice:
+        raise ValueError(f"`{name}` must have leaves with different paths, got two at {_some(twice)}")
+
+
+def compiles(pattern: str, regex: str) -> re.Pattern[str]:
+    """Compiles what a glob was translated to."""
+    try:
+        return re.compile(regex)
+    except re.error as error:
+        raise ValueError(f"`mask` must be a well-formed glob, got {pattern!r}: {error}") from error
+
+
 def metric_shape(path: str, weights: Any, leaf: Array) -> None:
     """Checks the metric of one leaf."""
+    if isinstance(weights, np.ndarray | float | int):
+        numbers("metric", weights, lambda x: x > 0, "> 0")
     if np.shape(weights) not in {(), leaf.shape}:
         where = f" at '{path}'" if path else ""
         raise ValueError(f"`metric` must have shape () or {leaf.shape}{where}, got {np.shape(weights)}")
@@ -318,9 +333,11 @@ def axis_or_auto(axis: Any) -> None:
         one_of("axis", axis, ["auto"])
 
 
-def hashable_axis(axis: Any) -> Any:
-    """Returns axes as static data that a pytree can carry."""
-    if not isinstance(axis, str):
+def hashable_axis(axis: Any, *, auto: bool = False) -> Any:
+    """Returns axes as static data that a pytree can carry; `auto` says whether the word "auto" may stand for them."""
+    if auto and isinstance(axis, str):
+        axis_or_auto(axis)
+    else:
         axis_kind(axis)
     return tuple(axis) if isinstance(axis, list) else axis
 
@@ -420,256 +437,6 @@ def draws_noise(name: str, drawn: bool) -> None:
         )
 
 
-def images(name: str, value: ArrayLike) -> Array:
-    """Converts to a batch of images of any real dtype."""
-    array = jnp.asarray(value)
-    if not any(jnp.issubdtype(array.dtype, kind) for kind in (jnp.floating, jnp.integer, jnp.bool_)):
-        raise TypeError(f"`{name}` must be a floating, integer or boolean array, got dtype {array.dtype}")
-    if array.ndim != 4:
-        raise ValueError(f"`{name}` must have shape [batch, height, width, channels], got {array.shape}")
-    return array
-
-
-def floating_images(name: str, value: ArrayLike) -> Array:
-    """Converts to a batch of floating images."""
-    return images(name, floating(name, value))
-
-
-def spectrograms(name: str, value: ArrayLike) -> Array:
-    """Converts to a batch of floating spectrograms."""
-    array = floating(name, value)
-    if array.ndim != 3:
-        raise ValueError(f"`{name}` must have shape [batch, time, frequency], got {array.shape}")
-    return array
-
-
-def integers(name: str, value: ArrayLike) -> Array:
-    """Converts to an array of integers."""
-    array = jnp.asarray(value)
-    if not jnp.issubdtype(array.dtype, jnp.integer):
-        raise TypeError(f"`{name}` must be an integer array, got dtype {array.dtype}")
-    return array
-
-
-def lengths(name: str, value: ArrayLike, batch: int) -> Array:
-    """Converts the number of steps of each sequence of a batch."""
-    array = integers(name, value)
-    if array.shape != (batch,):
-        raise ValueError(f"`{name}` must have shape ({batch},), one for each example, got {array.shape}")
-    return array
-
-
-def replacement(name: str, value: ArrayLike, tokens: Array) -> Array:
-    """Converts one token, or one for each position, to the dtype of `tokens`."""
-    array = integers(name, value)
-    if array.shape not in {(), tokens.shape}:
-        raise ValueError(f"`{name}` must have shape () or the shape {tokens.shape} of `tokens`, got {array.shape}")
-    low, high = jnp.iinfo(tokens.dtype).min, jnp.iinfo(tokens.dtype).max
-    numbers(name, value, lambda x: (x >= low) & (x <= high), f"a value of {tokens.dtype}")
-    return array.astype(tokens.dtype)
-
-
-def fill(name: str, value: Any, dtype: jnp.dtype, channels: int) -> Array:
-    """Converts a number, or one for each channel, to what a pixel can hold; in shape [1 or channels]."""
-    value = np.asarray(value) if isinstance(value, tuple | list) else value
-    if jnp.issubdtype(dtype, jnp.floating):
-        numbers(name, value, lambda x: ~np.isnan(x), "a number")
-    else:
-        low, high = (0, 1) if dtype == jnp.bool_ else (jnp.iinfo(dtype).min, jnp.iinfo(dtype).max)
-        fits = f"a whole number in [{low}, {high}] for images of dtype {dtype}"
-        numbers(name, value, lambda x: (x >= low) & (x <= high) & (x == np.floor(x)), fits)
-    if np.shape(value) not in {(), (channels,)}:
-        raise ValueError(f"`{name}` must have shape () or ({channels},), one for each channel, got {np.shape(value)}")
-    return jnp.atleast_1d(jnp.asarray(value).astype(dtype))
-
-
-def pair(name: str, value: Any) -> tuple[Any, Any]:
-    """Returns the two entries of a pair, and twice a value that is none."""
-    if not isinstance(value, tuple | list):
-        return value, value
-    if len(value) != 2:
-        raise ValueError(f"`{name}` must have two entries, got {value}")
-    return value[0], value[1]
-
-
-def sizes(name: str, value: Any, minimum: int) -> tuple[int, int]:
-    """Checks one integer for height and width, or one for each."""
-    height, width = pair(name, value)
-    return at_least(name, height, minimum), at_least(name, width, minimum)
-
-
-def at_most(name: str, value: int, maximum: int, of: str) -> None:
-    """Checks a size against what it is cut from."""
-    if value > maximum:
-        raise ValueError(f"`{name}` must be at most {maximum}, {of}, got {value}")
-
-
-def interval(name: str, value: Any, accept: Callable[[np.ndarray], Any], requirement: str) -> tuple[Any, Any]:
-    """Checks the two ends of an interval; either may be traced."""
-    if not isinstance(value, tuple | list):
-        raise TypeError(f"`{name}` must be a pair (lowest, highest), got {value!r}")
-    low, high = pair(name, value)
-    for end in (low, high):
-        numbers(name, end, accept, requirement)
-        scalar(name, end)
-    ordered(f"{name}[0]", low, f"{name}[1]", high)
-    return low, high
-
-
-def batch_size(name: str, tree: PyTree) -> int:
-    """Returns the size of the leading axis that all leaves of a batch share."""
-    shapes = [np.shape(leaf) for leaf in jax.tree.leaves(tree)]
-    if not shapes:
-        raise ValueError(f"`{name}` must have at least one array, got none")
-    for shape in shapes:
-        leading_axis(name, shape)
-        if shape[0] != shapes[0][0]:
-            raise ValueError(f"`{name}` must have leaves of one batch size, got {shapes[0][0]} and {shape[0]}")
-    return shapes[0][0]
-
-
-def not_the_batch(name: str, named: tuple[int, ...]) -> None:
-    """Refuses the axis of the examples among non-negative axes."""
-    if 0 in named:
-        raise ValueError(f"`{name}` must not name axis 0, that of the batch, got {named}")
-
-
-def which(name: str, value: Any, shape: tuple[int, ...]) -> Array:
-    """Converts a mask of entries, which must be boolean and of a given shape."""
-    array = jnp.asarray(value)
-    if array.dtype != jnp.bool_:
-        raise TypeError(f"`{name}` must be a boolean array, got dtype {array.dtype}")
-    if array.shape != shape:
-        raise ValueError(f"`{name}` must have shape {shape}, got {array.shape}")
-    return array
-
-
-def labels_of_batch(name: str, value: ArrayLike, batch: int, num_classes: int | None) -> Array:
-    """Converts the labels of a batch: integers with their number of classes, or what can be mixed as it is."""
-    array = labels(name, value)
-    if num_classes is not None:
-        at_least("num_classes", num_classes, 1)
-    if array.ndim == 0 or array.shape[0] != batch:
-        raise ValueError(f"`{name}` must have the batch size {batch} of `x`, got shape {array.shape}")
-    if jnp.issubdtype(array.dtype, jnp.floating):
-        num_classes_agrees(num_classes, array.shape[-1])
-        return array
-    if array.ndim != 1:
-        raise ValueError(f"`{name}` must have shape [batch] where it has integers, got {array.shape}")
-    num_classes_given(num_classes)
-    existing_classes(name, value, at_least("num_classes", num_classes, 1))
-    return array
-
-
-def operations(name: str, value: Any, known: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Returns the functions of a sequence of names and functions."""
-    instance(name, value, tuple | list, "be a sequence of names and functions")
-    if not value:
-        raise ValueError(f"`{name}` must have at least one operation, got none")
-    for entry in value:
-        if isinstance(entry, str):
-            one_of(name, entry, known)
-        else:
-            function(name, entry)
-    return tuple(known[entry] if isinstance(entry, str) else entry for entry in value)
-
-
-def function(name: str, value: Any) -> None:
-    """Checks something that will be called."""
-    if not callable(value):
-        raise TypeError(f"`{name}` must be a function, got {value!r}")
-
-
-def functions(name: str, value: Any) -> None:
-    """Checks a sequence, not empty, of what will be called."""
-    instance(name, value, tuple | list, "be a sequence of functions")
-    if not value:
-        raise ValueError(f"`{name}` must have at least one function, got none")
-    for entry in value:
-        function(name, entry)
-
-
-def same_arrays(name: str, got: PyTree, of: str, expected: PyTree) -> None:
-    """Checks what a function returned against what is chosen from in its place."""
-
-    def described(tree: PyTree) -> tuple[Any, list[str]]:
-        arrays = [f"{jnp.result_type(leaf)}{list(np.shape(leaf))}" for leaf in jax.tree.leaves(tree)]
-        return jax.tree.structure(tree), arrays
-
-    (structure, arrays), (wanted_structure, wanted) = described(got), described(expected)
-    if structure != wanted_structure:
-        raise ValueError(f"`{name}` must return the structure of {of}, got {structure} instead of {wanted_structure}")
-    if arrays != wanted:
-        raise ValueError(
-            f"`{name}` must return the shapes and dtypes of {of},"
-            f" got {', '.join(arrays)} instead of {', '.join(wanted)}"
-        )
-
-
-def one_axis(axis: Any, shape: tuple[int, ...], where: str) -> int:
-    """Returns the axis of classes, non-negative; it must not be empty."""
-    if isinstance(axis, bool) or not isinstance(axis, int | np.integer):
-        raise TypeError(f"`axis` must be an integer, got {axis!r}")
-    (result,) = axes(int(axis), shape, where)
-    if shape[result] == 0:
-        raise ValueError(f"`axis` must have at least one class, got {axis} for {where} of shape {shape}")
-    return result
-
-
-def labels(name: str, value: Any) -> Array:
-    """Converts to integer or floating labels."""
-    array = jnp.asarray(value)
-    if not (jnp.issubdtype(array.dtype, jnp.integer) or jnp.issubdtype(array.dtype, jnp.floating)):
-        raise TypeError(f"`{name}` must be integer or floating labels, got dtype {array.dtype}")
-    return array
-
-
-def integer_labels(name: str, value: Any, size: int) -> Array:
-    """Converts to integer labels; those on the host must name one of `size` classes, or be negative."""
-    array = jnp.asarray(value)
-    if not jnp.issubdtype(array.dtype, jnp.integer):
-        raise TypeError(f"`{name}` must be integer labels, got dtype {array.dtype}")
-    existing_classes(name, value, size)
-    return array
-
-
-def existing_classes(name: str, value: Any, size: int) -> None:
-    """Checks that integer labels that live on the host name one of `size` classes, or are negative."""
-    if isinstance(value, int | np.integer | np.ndarray):
-        largest = np.max(value, initial=0)
-        if largest >= size:
-            raise ValueError(f"`{name}` must be smaller than the number of classes, {size}, got {largest}")
-
-
-def classes_fit(size: int, dtype: Any) -> None:
-    """Checks that labels of a dtype can name every class."""
-    largest = int(jnp.iinfo(dtype).max)
-    if size - 1 > largest:
-        raise ValueError(f"`num_classes` must be <= {largest + 1} for labels of dtype {dtype}, got {size}")
-
-
-def num_classes_given(value: Any) -> int:
-    """Checks the number of classes of integer labels, which do not show it themselves."""
-    if value is None:
-        raise ValueError("`num_classes` must be given for integer labels, got None")
-    return at_least("num_classes", value, 1)
-
-
-def num_classes_agrees(value: Any, size: int) -> None:
-    """Checks the number of classes of labels that show it themselves."""
-    if value is not None and num_classes_given(value) != size:
-        raise ValueError(f"`num_classes` must be the number of classes of the soft labels, {size}, got {value}")
-
-
-def one_label_per_row(shape: tuple[int, ...], expected: tuple[int, ...]) -> None:
-    """Checks the shape of integer labels."""
-    if shape != expected:
-        raise ValueError(
-            f"`labels` must have the shape of `logits` without the axis of classes, {expected}, when they are integers,"
-            f" got {shape}"
-        )
-
-
 def where(value: Any, shape: tuple[int, ...]) -> Array:
     """Converts to a boolean array of a given shape."""
     array = jnp.asarray(value)
@@ -679,102 +446,3 @@ def where(value: Any, shape: tuple[int, ...]) -> Array:
     if len(padded) > len(shape) or any(size not in {1, full} for size, full in zip(padded, shape, strict=True)):
         raise ValueError(f"`where` must broadcast to shape {shape}, got {array.shape}")
     return jnp.broadcast_to(array, shape)
-
-
-def mixture_weights(value: Any, size: int) -> Any:
-    """Checks the weights of a mixture, and returns them as an array where they came as a sequence."""
-    weights = value
-    if isinstance(value, list | tuple):
-        weights = jnp.asarray(value) if any(isinstance(w, jax.Array) for w in value) else np.asarray(value)
-    numbers(
-        "weights", weights, lambda w: np.all((w >= 0) & np.isfinite(w)) and np.sum(w) > 0, "finite, >= 0 and not all 0"
-    )
-    if np.shape(weights) != (size,):
-        raise ValueError(f"`weights` must have shape ({size},), one for each distribution, got {np.shape(weights)}")
-    return weights
-
-
-def at_least_one(name: str, sequence: Any) -> None:
-    """Checks that there is something in a sequence."""
-    if not len(sequence):
-        raise ValueError(f"`{name}` must have at least one element, got none")
-
-
-def updates(name: str, value: Any) -> None:
-    """Checks a number of updates, which may be traced."""
-    if not isinstance(value, jax.Array):
-        at_least(name, value, 0)
-    elif not jnp.issubdtype(value.dtype, jnp.integer):
-        raise TypeError(f"`{name}` must be an integer, got an array of dtype {value.dtype}")
-    else:
-        scalar(name, value)
-
-
-def real_number(name: str, value: Any) -> None:
-    """Checks one real number, which may be infinite or NaN."""
-    _host_numbers(name, value)
-    scalar(name, value)
-
-
-def params_to_keep(method: str, params: Any, keep_best: bool) -> None:
-    """Checks that there are parameters where the best ones are to be kept."""
-    if keep_best and params is None:
-        raise ValueError(f"`params` must be given to `{method}` where `keep_best` is True, got None")
-
-
-def value_given(value: Any) -> None:
-    """Checks that an update got the metric."""
-    if value is None:
-        raise ValueError(
-            "`value` must be given to `update`: call `optimizer.update(updates, state, params, value=loss)`, got None"
-        )
-
-
-def same_arrays_in(name: str, got: Any, of: str, expected: Any) -> None:
-    """Checks that two trees agree in structure, and their leaves in shape and dtype."""
-    same_shapes(name, got, of, expected)
-    for leaf, wanted in zip(jax.tree.leaves(got), jax.tree.leaves(expected), strict=True):
-        if jnp.result_type(leaf) != jnp.result_type(wanted):
-            raise TypeError(
-                f"`{name}` must have the dtypes of `{of}`, got {jnp.result_type(leaf)} for {jnp.result_type(wanted)}"
-            )
-
-
-def example_outputs(name: str, value: Any, num_examples: int) -> Array:
-    """Checks what a function of a batch returns: one floating array with a row for each example."""
-    instance(name, value, jax.Array | np.ndarray, "return one array")
-    array = floating(name, value)
-    if array.ndim != 2 or array.shape[0] != num_examples:
-        raise ValueError(f"`{name}` must have shape [batch, outputs] with a batch of {num_examples}, got {array.shape}")
-    return array
-
-
-def example_scalars(name: str, value: Any, num_examples: int) -> Array:
-    """Checks what a function of a batch returns: one floating array with a number for each example."""
-    instance(name, value, jax.Array | np.ndarray, "return one array")
-    array = floating(name, value)
-    if array.shape != (num_examples,):
-        raise ValueError(f"`{name}` must have shape [batch] with a batch of {num_examples}, got {array.shape}")
-    return array
-
-
-@contextlib.contextmanager
-def differentiable(mode: str) -> Iterator[None]:
-    """Says what to do where JAX cannot differentiate a function in this mode."""
-    try:
-        yield
-    except (TypeError, ValueError) as error:
-        for fragment, culprit, other in _UNDIFFERENTIABLE:
-            if fragment in str(error):
-                raise TypeError(
-                    f"`fn` must have derivatives in {mode} mode, got a function with `{culprit}`, which has them in"
-                    f" {other} mode only"
-                ) from error
-        raise
-
-
-# What JAX says, what is the matter, and in which mode it is none.
-_UNDIFFERENTIABLE = [
-    ("forward-mode autodiff (jvp) to a custom_vjp", "jax.custom_vjp", "reverse"),
-    ("Reverse-mode differentiation does not work for lax.while_loop", "jax.lax.while_loop", "forward"),
-]

@@ -7,11 +7,13 @@ Equinox modules, tuples and lists: "encoder/layers/0/kernel". The boxes in which
 
 import functools
 import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
 from jax.tree_util import DictKey, FlattenedIndexKey, GetAttrKey, SequenceKey
 
+from regjax._src import checks
 from regjax._src.types import PyTree
 
 
@@ -41,11 +43,25 @@ def _part(entry: Any) -> str:
 
 def leaf_paths(tree: PyTree) -> list[str]:
     """Returns the path of every leaf, in the order of `jax.tree.leaves`."""
-    result = []
-    for path, node in jax.tree_util.tree_flatten_with_path(tree, is_leaf=_is_box)[0]:
-        text = "/".join(map(_part, path))
-        result.extend([text] * (len(jax.tree.leaves(node)) if _is_box(node) else 1))
-    return result
+    return [path for path, _ in _leaves_by_path(tree, lambda _: False)]
+
+
+def hidden_paths(tree: PyTree) -> list[str]:
+    """Returns the paths of the leaves that a wrapper of Optax hides behind placeholders."""
+    return [path for path, node in _leaves_by_path(tree, _is_hidden) if _is_hidden(node)]
+
+
+def _leaves_by_path(tree: PyTree, is_leaf: Callable[[Any], bool]) -> Iterator[tuple[str, Any]]:
+    flatten = jax.tree_util.tree_flatten_with_path
+    for path, node in flatten(tree, is_leaf=lambda node: _is_box(node) or is_leaf(node))[0]:
+        # The first key inside a box is the box's own, "value".
+        inside = [(key[1:], leaf) for key, leaf in flatten(node, is_leaf=is_leaf)[0]] if _is_box(node) else [((), node)]
+        for rest, leaf in inside:
+            yield "/".join(map(_part, (*path, *rest))), leaf
+
+
+def _is_hidden(node: Any) -> bool:
+    return type(node).__name__ == "MaskedNode"
 
 
 @functools.cache
@@ -56,7 +72,8 @@ def compile_glob(pattern: str) -> re.Pattern[str]:
     stands for any number of parts, none included.
     """
     parts = pattern.strip("/").split("/")
-    return re.compile("".join(r"(?:[^/]+/)*" if part == "**" else _part_regex(part) + "/" for part in parts))
+    regex = "".join(r"(?:[^/]+/)*" if part == "**" else _part_regex(part) + "/" for part in parts)
+    return checks.compiles(pattern, regex)
 
 
 def _part_regex(part: str) -> str:
@@ -75,7 +92,8 @@ def _part_regex(part: str) -> str:
 
 def _set_regex(piece: str) -> str:
     inside = piece[1:-1].replace("\\", "\\\\")
-    return f"[^/{inside[1:]}]" if inside.startswith("!") else f"[{inside}]"
+    escaped = inside.removeprefix("!").replace("^", r"\^")
+    return f"(?!/)[{'^' if inside.startswith('!') else ''}{escaped}]"
 
 
 def matches(pattern: str | re.Pattern[str], path: str) -> bool:

@@ -1,7 +1,6 @@
 """The one place that draws random bits for masks, and what it makes of a rate."""
 
-import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -62,19 +61,9 @@ def split(key: Key, count: int) -> Array:
 
 def mask_shape(shape: tuple[int, ...], broadcast_dims: Sequence[int]) -> tuple[int, ...]:
     """Returns the shape of a mask that is shared along `broadcast_dims`."""
-    shared = checks.axes(tuple(broadcast_dims), shape, "`x`", name="broadcast_dims")
+    named = tuple(broadcast_dims) if isinstance(broadcast_dims, Sequence) else broadcast_dims
+    shared = checks.axes(named, shape, "`x`", name="broadcast_dims")
     return tuple(1 if axis in shared else size for axis, size in enumerate(shape))
-
-
-def as_data(key: Key) -> tuple[Array, Callable[[Array], Key]]:
-    """Returns the numbers of one key or more, and the function that makes keys of them.
-
-    The branches of a conditional are given the numbers: under `vmap` a conditional selects between its operands, which
-    JAX's checker of key reuse takes for a use of each key.
-    """
-    if not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
-        return key, lambda data: data
-    return jax.random.key_data(key), functools.partial(jax.random.wrap_key_data, impl=jax.random.key_impl(key))
 
 
 def unbias(x: Array, keep: float | Array) -> Array:

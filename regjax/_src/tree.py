@@ -21,16 +21,21 @@ def is_floating(leaf: Any) -> bool:
 
 
 def floating_paths(tree: PyTree) -> list[str]:
-    """Returns the paths of the floating leaves."""
+    """Returns the paths of the floating leaves, and of those that a wrapper of Optax hides."""
     leaves = jax.tree.leaves(tree)
-    return [path for path, leaf in zip(paths.leaf_paths(tree), leaves, strict=True) if is_floating(leaf)]
+    seen = [path for path, leaf in zip(paths.leaf_paths(tree), leaves, strict=True) if is_floating(leaf)]
+    return seen + paths.hidden_paths(tree)
 
 
-def floating_items(tree: PyTree) -> list[tuple[str, Array]]:
+def floating_items(tree: PyTree) -> dict[str, Array]:
     """Returns the floating leaves by path, as arrays."""
-    leaves = jax.tree.leaves(tree)
-    items = zip(paths.leaf_paths(tree), leaves, strict=True)
-    return [(path, jnp.asarray(leaf)) for path, leaf in items if is_floating(leaf)]
+    items = [
+        (path, leaf)
+        for path, leaf in zip(paths.leaf_paths(tree), jax.tree.leaves(tree), strict=True)
+        if is_floating(leaf)
+    ]
+    checks.unique_paths("tree", [path for path, _ in items])
+    return {path: jnp.asarray(leaf) for path, leaf in items}
 
 
 def is_complex(leaf: Any) -> bool:
@@ -83,12 +88,10 @@ def align(name: str, other: PyTree, of: str, tree: PyTree) -> PyTree:
 
     `tree` may lack leaves of `other`: Optax hides those that a wrapper masks out.
     """
-    leaves = dict(zip(paths.leaf_paths(other), jax.tree.leaves(other), strict=True))
-    wanted = paths.leaf_paths(tree)
+    if jax.tree.structure(other) == jax.tree.structure(tree):
+        return other
+    names, wanted = paths.leaf_paths(other), paths.leaf_paths(tree)
+    checks.unique_paths(name, names)
+    leaves = dict(zip(names, jax.tree.leaves(other), strict=True))
     checks.has_leaves(name, of, [path for path in wanted if path not in leaves])
     return jax.tree.structure(tree).unflatten([leaves[path] for path in wanted])
-
-
-def overlay(selected: PyTree, tree: PyTree) -> PyTree:
-    """Returns `tree` with the leaves of `selected` in place of its own, where `selected` is not None."""
-    return jax.tree.map(lambda new, old: old if new is None else new, selected, tree, is_leaf=lambda leaf: leaf is None)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from regjax._src import checks
 from regjax._src.groups import leaf_axes
-from regjax._src.numerics import norm
+from regjax._src.numerics import norm, with_derivative_of
 from regjax._src.tree import map_floating
 from regjax._src.types import Array, Axis, PyTree
 
@@ -30,7 +30,7 @@ def rescale_units(target: Callable[[Array], Array], tree: PyTree, axis: Axis | L
         axes = tuple(range(w.ndim - 1)) if axis == "auto" else leaf_axes(axis, path, w)
         have = norm(w, axes)
         want = target(have)
-        stays = (have == want) | (have == 0)
-        return jnp.where(stays, w, w * (want / jnp.where(stays, 1, have)))
+        rescaled = w * jnp.where(have > 0, want / jnp.where(have > 0, have, 1), 1)
+        return with_derivative_of(jnp.where(have == want, w, rescaled), rescaled)
 
     return map_floating(on_leaf, tree)

@@ -16,7 +16,7 @@ from regjax._src.units import passed_by
 Named = tuple[tuple[str, Any], ...]
 
 
-@dataclasses.dataclass(frozen=True, repr=False)
+@dataclasses.dataclass(frozen=True, repr=False, eq=False)
 class Value:
     """An immutable pytree whose children are its numbers; everything else about it is static.
 
@@ -48,6 +48,16 @@ class Value:
     def keywords(self) -> dict[str, Any]:
         """Returns the arguments of the operator besides the tree."""
         return dict(self.numbers) | dict(self.options)
+
+    def __eq__(self, other: object) -> bool:
+        if type(self) is not type(other) or not isinstance(other, Value):
+            return NotImplemented
+        (mine, structure), (theirs, other_structure) = jax.tree.flatten(self), jax.tree.flatten(other)
+        return structure == other_structure and all(map(np.array_equal, mine, theirs))
+
+    def __hash__(self) -> int:
+        # Without the numbers, which may be arrays.
+        return hash((self.name, self.options, self.mask))
 
     def text(self) -> str:
         """Returns how the operator would be called, without the mask."""

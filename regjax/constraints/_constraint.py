@@ -60,15 +60,15 @@ class Constraint(abc.ABC):
         """
         wide = jax.tree.map(lambda leaf: widen(jnp.asarray(leaf)) if is_floating(leaf) else leaf, params)
         moves = [
-            jnp.max(jnp.abs(after - before), initial=0).astype(jnp.float32)
+            jnp.max(jnp.where(after == before, 0, jnp.abs(after - before)), initial=0).astype(jnp.float32)
             for before, after in zip(jax.tree.leaves(wide), jax.tree.leaves(self.project(wide)), strict=True)
-            if is_floating(before)
+            if after is not before  # a leaf that no mask selects is passed on as it is
         ]
         return jnp.max(jnp.stack(moves)) if moves else jnp.zeros((), jnp.float32)
 
 
 @jax.tree_util.register_pytree_with_keys_class
-@dataclasses.dataclass(frozen=True, repr=False)
+@dataclasses.dataclass(frozen=True, repr=False, eq=False)
 class Term(Value, Constraint):
     """One projection on the leaves of one mask. Its name is the name of its function."""
 
@@ -85,6 +85,5 @@ class Term(Value, Constraint):
 def make(name: str, numbers: Mapping[str, Any], mask: Any, /, **options: Any) -> Constraint:
     """Returns the constraint of that name; numbers may be arrays that are to be mapped over."""
     if "axis" in options:
-        options["axis"] = checks.hashable_axis(options["axis"])
-        checks.axis_or_auto(options["axis"])
+        options["axis"] = checks.hashable_axis(options["axis"], auto=name.endswith("norm"))
     return Term(name, tuple(numbers.items()), tuple(options.items()), masks.as_mask(mask))

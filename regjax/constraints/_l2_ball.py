@@ -25,7 +25,7 @@ def l2_ball(bound: Scalar, *, axis: Axis = None, mask: Any = None) -> Constraint
       An immutable value with `project(params)` and `violation(params)`.
 
     Raises:
-      TypeError: if a number is none, or `mask` is of a wrong kind.
+      TypeError: if a number is of another kind, or `mask` is of a wrong kind.
       ValueError: if a number is out of its range.
 
     Examples:

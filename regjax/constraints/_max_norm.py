@@ -26,7 +26,7 @@ def max_norm(bound: Scalar, *, axis: Axis | Literal["auto"] = "auto", mask: Any 
       An immutable value with `project(params)` and `violation(params)`.
 
     Raises:
-      TypeError: if a number is none, or `mask` is of a wrong kind.
+      TypeError: if a number is of another kind, or `mask` is of a wrong kind.
       ValueError: if a number is out of its range.
 
     Examples:

@@ -37,7 +37,7 @@ def norms(tree: PyTree) -> Report:
       kernel   8  5.099    4         5
       total   10  5.477    4         5
     """
-    leaves = {path: _row(widen(leaf)) for path, leaf in floating_items(tree)}
+    leaves = {path: _row(widen(leaf)) for path, leaf in floating_items(tree).items()}
     total = {name: jnp.zeros((), jnp.float32) for name in ("l1", "l2", "max", "max_unit")}
     for row in leaves.values():
         total["l1"] = add(total["l1"], row["l1"])

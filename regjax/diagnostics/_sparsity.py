@@ -21,7 +21,8 @@ def sparsity(tree: PyTree) -> Report:
       tree: floating arrays of any shape; other leaves do not count.
 
     Returns:
-      A report with `zeros` and `size` (int32) and `sparsity` (float32, 0 where there is no entry).
+      A report with `zeros` and `size` (int32, float32 from 2^31 up) and `sparsity` (float32, 0 where there is no
+      entry).
 
     Examples:
       >>> import jax.numpy as jnp, regjax
@@ -32,7 +33,7 @@ def sparsity(tree: PyTree) -> Report:
       kernel      3     4      0.75
       total       3     6       0.5
     """
-    return _report({path: (jnp.sum(leaf == 0), leaf.size) for path, leaf in floating_items(tree)})
+    return _report({path: (_count(leaf == 0, leaf.size), leaf.size) for path, leaf in floating_items(tree).items()})
 
 
 def group_sparsity(tree: PyTree, axis: Axis) -> Report:
@@ -50,7 +51,7 @@ def group_sparsity(tree: PyTree, axis: Axis) -> Report:
       A report with `zeros` and `size` (numbers of groups, int32) and `sparsity` (float32).
 
     Raises:
-      TypeError: if `axis` is no integers.
+      TypeError: if `axis` is not made of integers.
       ValueError: if `axis` is out of range for a leaf.
 
     Examples:
@@ -63,19 +64,27 @@ def group_sparsity(tree: PyTree, axis: Axis) -> Report:
     def counts(path: str, leaf: Array) -> tuple[Array, int]:
         axes = leaf_axes(axis, path, leaf)
         groups = math.prod(size for a, size in enumerate(leaf.shape) if a not in axes)
-        return jnp.sum(jnp.all(leaf == 0, axes)), groups
+        return _count(jnp.all(leaf == 0, axes), groups), groups
 
-    return _report({path: counts(path, leaf) for path, leaf in floating_items(tree)})
+    return _report({path: counts(path, leaf) for path, leaf in floating_items(tree).items()})
 
 
 def _report(counts: dict[str, tuple[Array, int]]) -> Report:
-    zeros = sum((zero for zero, _ in counts.values()), jnp.zeros((), jnp.int32))
     size = sum(size for _, size in counts.values())
+    zeros = sum((zero.astype(_dtype(size)) for zero, _ in counts.values()), jnp.zeros((), _dtype(size)))
     total = _row(zeros, size)
     return Report({path: _row(*count) for path, count in counts.items()}, total, tuple(total))
 
 
 def _row(zeros: Array, size: int) -> dict[str, Array]:
-    # A size beyond int32 is possible for a whole model; as a float it is near enough to divide by.
-    share = zeros.astype(jnp.float32) / max(size, 1)
-    return {"zeros": zeros, "size": jnp.asarray(size), "sparsity": share}
+    share = zeros.astype(jnp.float32) / float(max(size, 1))
+    return {"zeros": zeros, "size": jnp.asarray(size, _dtype(size)), "sparsity": share}
+
+
+def _dtype(size: int) -> jnp.dtype:
+    """Returns what can count that far: int32, or float32, near enough to divide by, for the largest models."""
+    return jnp.dtype(jnp.int32 if size < 2**31 else jnp.float32)
+
+
+def _count(flags: Array, size: int) -> Array:
+    return jnp.sum(flags, dtype=_dtype(size))

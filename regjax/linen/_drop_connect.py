@@ -10,7 +10,7 @@ from flax import linen as nn
 from regjax import masks, stochastic
 from regjax._src import checks, layers
 from regjax._src.layers import Flag
-from regjax._src.tree import overlay
+from regjax._src.tree import merge
 from regjax._src.types import Key, PyTree, Scalar
 from regjax.linen._stochastic_layer import StochasticLayer
 
@@ -20,7 +20,8 @@ class DropConnect(StochasticLayer):
 
     The parameters themselves are never written; all else that the layer keeps, such as batch statistics, is updated as
     usual. Other arguments of the call are passed on to the layer, and so is `deterministic` if the layer has an
-    argument of that name.
+    argument of that name. Where the layer holds modules that were made outside of it, the mask has to match something
+    in each of them.
 
     Attributes:
       layer: the module inside.
@@ -60,7 +61,7 @@ class DropConnect(StochasticLayer):
         rate: Scalar | None = None,
         **kwargs: Any,
     ) -> Any:
-        kwargs = layers.passed_on(self.layer, deterministic) | kwargs
+        kwargs = layers.passed_on(self.layer, layers.first(deterministic, self.deterministic)) | kwargs
         amount = layers.first(rate, self.rate)
         if self.is_initializing() or self._is_off(amount, deterministic, self.deterministic) is True:
             return self.layer(*args, **kwargs)
@@ -81,6 +82,6 @@ class DropConnect(StochasticLayer):
                 deterministic=(deterministic, self.deterministic),
                 rng=(jax.random.fold_in(key, scope) if scope else key, self.rng_collection),
             )
-            return {"params": overlay(dropped, variables["params"])}
+            return {"params": merge(dropped, variables["params"])}
 
         return nn.map_variables(lambda layer: layer(*args, **kwargs), "params", drop)(self.layer)

@@ -49,7 +49,7 @@ def mc_apply(
     `flax.linen.dot_product_attention(..., dropout_rate=0.1)`; that is steered by its own arguments.
 
     Args:
-      module: the model, which needs not to be built in a special way.
+      module: the model, which need not be built in a special way.
       variables: its variables, as for `module.apply`.
       key: the PRNG key of this pass.
       *args: passed to the model.

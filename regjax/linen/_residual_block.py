@@ -63,7 +63,7 @@ class ResidualBlock(StochasticLayer):
         rate: Scalar | None = None,
         **kwargs: Any,
     ) -> Array:
-        kwargs = layers.passed_on(self.residual, deterministic) | kwargs
+        kwargs = layers.passed_on(self.residual, layers.first(deterministic, self.deterministic)) | kwargs
         amount = layers.first(rate, self.rate)
         # Parameters are made outside of the conditional, whose sides must have the same variables.
         off = self.is_initializing() or self._is_off(amount, deterministic, self.deterministic)

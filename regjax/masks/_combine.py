@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 from regjax._src import checks
+from regjax._src.paths import hidden_paths
 from regjax._src.tree import floating_paths
 from regjax._src.types import PyTree
 from regjax.masks._as_mask import as_mask
@@ -17,7 +18,9 @@ class AllOf(Mask):
     masks: tuple[Mask, ...]
 
     def selected(self, tree: PyTree) -> list[bool]:
-        return [all(column) for column in zip(*(mask.selected(tree) for mask in self.masks), strict=True)]
+        result = [all(column) for column in zip(*(mask.selected(tree) for mask in self.masks), strict=True)]
+        checks.mask_selects(self, any(result) or bool(hidden_paths(tree)), floating_paths(tree))
+        return result
 
     def __repr__(self) -> str:
         return f"all_of({', '.join(map(repr, self.masks))})"
@@ -60,7 +63,7 @@ class FirstMatch(Mask):
         # Every mask is resolved, also those behind `position`: one that matches nothing must not go unnoticed.
         columns = zip(*(mask.selected(tree) for mask in self.masks), strict=True)
         result = [column[self.position] and not any(column[: self.position]) for column in columns]
-        checks.mask_is_first(self, any(result), floating_paths(tree))
+        checks.mask_is_first(self, any(result) or bool(hidden_paths(tree)), floating_paths(tree))
         return result
 
     def __repr__(self) -> str:

@@ -21,7 +21,7 @@ class MinNdim(Mask):
 
     def selected(self, tree: PyTree) -> list[bool]:
         result = [np.ndim(leaf) - self.stacked_axes >= self.minimum for leaf in jax.tree.leaves(tree)]
-        checks.mask_selects(self, any(result), floating_paths(tree))
+        checks.mask_selects(self, any(result) or bool(paths.hidden_paths(tree)), floating_paths(tree))
         return result
 
     def __repr__(self) -> str:
@@ -56,9 +56,12 @@ def min_ndim(n: int, *, stacked_axes: int = 0) -> Mask:
     return MinNdim(checks.at_least("n", n, 1), checks.at_least("stacked_axes", stacked_axes, 0))
 
 
-# "ln_f", "layer_norm", "LayerNorm_0", "bn1", "norm1", "RMSNorm", but not "normal_head".
-_NORM = re.compile(r"norm(?!al(?!iz))|(?:^|_)(?:ln|bn)(?:_|\d|$)")
-_BIAS_OR_SCALE = re.compile(r"(?:^|_)(?:b|bias|scale|beta|gamma|offset)$")
+# "ln_f", "layer_norm", "LayerNorm_0", "bn1", "norm1", "RMSNorm", but not "normal_head" or "enormous".
+_NORM = re.compile(
+    r"(?:^|_)(?:batch|layer|group|instance|rms|weight|spectral)?_?(?:norm(?:alization)?|ln|bn)(?:_|\d|$)"
+)
+# "q_bias", but not the "lora_b" of a low-rank adapter.
+_BIAS_OR_SCALE = re.compile(r"^b$|(?:^|_)(?:bias|scale|beta|gamma|offset)$")
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -67,7 +70,7 @@ class NoBiasOrNorm(Mask):
 
     def selected(self, tree: PyTree) -> list[bool]:
         result = [not self._left_out(text.lower().split("/")) for text in paths.leaf_paths(tree)]
-        checks.mask_selects(self, any(result), floating_paths(tree))
+        checks.mask_selects(self, any(result) or bool(paths.hidden_paths(tree)), floating_paths(tree))
         return result
 
     @staticmethod
@@ -81,9 +84,9 @@ class NoBiasOrNorm(Mask):
 def no_bias_or_norm() -> Mask:
     """Selects every leaf but biases and the parameters of normalization layers.
 
-    Left out is a leaf whose last key is a bias or a scale (`b`, `bias`, `scale`, `beta`, `gamma`, `offset`, also behind
-    an underscore), and every leaf below a key that names a normalization layer (`LayerNorm_0`, `layer_norm`, `ln_f`,
-    `bn1`, `RMSNorm`, ...), in any capitalization. Embeddings are selected; add
+    Left out is a leaf whose last key is `b`, or is or ends in `bias`, `scale`, `beta`, `gamma` or `offset` (`q_bias`),
+    and every leaf below a key that names a normalization layer (`LayerNorm_0`, `layer_norm`, `ln_f`, `bn1`, `RMSNorm`,
+    ...), in any capitalization. Embeddings are selected; add
     :func:`regjax.masks.exclude` with :func:`regjax.masks.all_of` to leave them out.
 
     The rule goes by names only. Where layers have none (an Equinox `LayerNorm` inside a tuple has a `weight`), use

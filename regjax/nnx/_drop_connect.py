@@ -7,7 +7,7 @@ from flax import nnx
 from regjax import masks, stochastic
 from regjax._src import checks, layers
 from regjax._src.layers import Flag
-from regjax._src.tree import overlay
+from regjax._src.tree import merge
 from regjax._src.types import Scalar
 from regjax.nnx._replaced_params import replaced_params
 from regjax.nnx._stochastic_layer import Streams, StreamsOrKey, SwitchableLayer
@@ -16,9 +16,9 @@ from regjax.nnx._stochastic_layer import Streams, StreamsOrKey, SwitchableLayer
 class DropConnect(SwitchableLayer):
     """NNX form of :func:`regjax.stochastic.drop_connect`, around a layer whose weights lose entries in every call.
 
-    The parameters themselves are never written; all else that the layer keeps, such as batch statistics and streams, is
-    updated as usual. Other arguments of the call are passed on to the layer, and so is `deterministic` if the layer has
-    an argument of that name.
+    The parameters themselves are never written; all other variables of the layer, such as batch statistics and streams,
+    are updated as usual. Other arguments of the call are passed on to the layer, and so is its `deterministic` if the
+    layer has an argument of that name.
 
     Attributes:
       layer: the module inside.
@@ -76,5 +76,5 @@ class DropConnect(SwitchableLayer):
             deterministic=(deterministic, self.deterministic),
             rngs=rngs,
         )
-        with replaced_params(self.layer, overlay(dropped, params)) as layer:
+        with replaced_params(self.layer, merge(dropped, params)) as layer:
             return layer(*args, **kwargs)

@@ -55,7 +55,7 @@ def mc_call(module: nnx.Module, key: Key, *args: Any, **kwargs: Any) -> Any:
     `flax.nnx.dot_product_attention(..., dropout_rate=0.1)`.
 
     Args:
-      module: the model, which needs not to be built in a special way.
+      module: the model, which need not be built in a special way.
       key: the PRNG key of this pass.
       *args: passed to the model.
       **kwargs: passed to the model.
@@ -84,7 +84,9 @@ def mc_call(module: nnx.Module, key: Key, *args: Any, **kwargs: Any) -> Any:
       (2, 3)
     """
     checks.key(key)
-    module = nnx.merge(*nnx.split(module))
+    graph, state = nnx.split(module)
+    # Mapping makes new variables; those of the state itself are shared with the caller's module in newer Flax.
+    module = nnx.merge(graph, jax.tree.map(lambda leaf: leaf, state))
     _switch_on(module)
     counters = _reseed(module, key)
     result = module(*args, **kwargs)

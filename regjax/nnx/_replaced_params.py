@@ -1,16 +1,23 @@
 """A module with other parameters, for the time of a call."""
 
 import contextlib
+import operator
 from collections.abc import Iterator
 from typing import Any
 
+import jax
 from flax import nnx
 
 from regjax._src.types import PyTree
 
 
-def _value(node: Any) -> Any:
-    return node[...] if isinstance(node, nnx.Variable) else node
+def _value(node: Any) -> list[Any]:
+    """Returns the arrays of a variable, which need not be one array."""
+    return jax.tree.leaves(node)
+
+
+def _same(before: list[Any], after: list[Any]) -> bool:
+    return len(before) == len(after) and all(map(operator.is_, before, after))
 
 
 @contextlib.contextmanager
@@ -30,6 +37,6 @@ def replaced_params(module: nnx.Module, params: PyTree) -> Iterator[Any]:
     copy = nnx.merge(graph, own, others)
     yield copy
     after = nnx.to_flat_state(nnx.state(copy, nnx.Not(nnx.Param)))
-    changed = [(path, node) for path, node in after if path not in before or _value(node) is not before[path]]
+    changed = [(path, node) for path, node in after if path not in before or not _same(before[path], _value(node))]
     if changed:
         nnx.update(module, nnx.from_flat_state(changed))

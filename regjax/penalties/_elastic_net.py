@@ -24,7 +24,7 @@ def elastic_net(tree: PyTree, l1: Scalar, l2: Scalar) -> Array:
       A scalar in float32, or float64 where a leaf has it.
 
     Raises:
-      TypeError: if a strength is no number, or a leaf is complex.
+      TypeError: if a strength is not a number, or a leaf is complex.
       ValueError: if a strength is a number that is negative or not finite, or no scalar.
 
     Examples:

@@ -29,7 +29,7 @@ def group_lasso(tree: PyTree, strength: Scalar = 1.0, *, axis: Axis, size_scalin
       A scalar in float32, or float64 where a leaf has it.
 
     Raises:
-      TypeError: if `strength` is no number, `axis` no integers, or a leaf is complex.
+      TypeError: if `strength` is not a number, `axis` is not made of integers, or a leaf is complex.
       ValueError: if `strength` is negative or not finite, or `axis` is out of range for a leaf.
 
     Examples:

@@ -26,7 +26,7 @@ def l0(tree: PyTree, strength: Scalar = 1.0) -> Array:
       A scalar in float32, or float64 where a leaf has it.
 
     Raises:
-      TypeError: if `strength` is no number, or a leaf is complex.
+      TypeError: if `strength` is not a number, or a leaf is complex.
       ValueError: if `strength` is a number that is negative or not finite, or no scalar.
 
     Examples:

@@ -26,7 +26,7 @@ def l2_sp(tree: PyTree, strength: Scalar = 1.0, *, anchor: PyTree) -> Array:
       A scalar in float32, or float64 where a leaf has it.
 
     Raises:
-      TypeError: if `strength` is no number, or a leaf is complex.
+      TypeError: if `strength` is not a number, or a leaf is complex.
       ValueError: if `strength` is negative or not finite, or `anchor` differs from `tree` in structure or shape.
 
     Examples:

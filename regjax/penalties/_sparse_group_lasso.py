@@ -24,7 +24,7 @@ def sparse_group_lasso(tree: PyTree, l1: Scalar, group: Scalar, *, axis: Axis, s
       A scalar in float32, or float64 where a leaf has it.
 
     Raises:
-      TypeError: if a strength is no number, `axis` no integers, or a leaf is complex.
+      TypeError: if a strength is not a number, `axis` is not made of integers, or a leaf is complex.
       ValueError: if a strength is negative or not finite, or `axis` is out of range for a leaf.
 
     Examples:

@@ -24,7 +24,7 @@ def box(tree: PyTree, lower: Scalar, upper: Scalar) -> PyTree:
       A tree like `tree`, in structure, shapes and dtypes.
 
     Raises:
-      TypeError: if an end is no number, or a leaf is complex.
+      TypeError: if an end is not a number, or a leaf is complex.
       ValueError: if an end is NaN, or the ends are in the wrong order.
 
     Examples:

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from regjax._src import checks
 from regjax._src.numerics import number
 from regjax._src.types import Array, Axis, PyTree, Scalar
-from regjax.projections._simplex import map_vectors, simplex_threshold
+from regjax.projections._simplex import above_threshold, map_vectors
 
 
 def l1_ball(tree: PyTree, bound: Scalar, *, axis: Axis = None) -> PyTree:
@@ -26,7 +26,7 @@ def l1_ball(tree: PyTree, bound: Scalar, *, axis: Axis = None) -> PyTree:
       A tree like `tree`, in structure, shapes and dtypes.
 
     Raises:
-      TypeError: if `bound` is no number, `axis` no integers, or a leaf is complex.
+      TypeError: if `bound` is not a number, `axis` is not made of integers, or a leaf is complex.
       ValueError: if `bound` is a negative number, or `axis` is out of range for a leaf.
 
     Examples:
@@ -44,7 +44,6 @@ def l1_ball(tree: PyTree, bound: Scalar, *, axis: Axis = None) -> PyTree:
     def on_vectors(z: Array) -> Array:
         c = number(bound, z.dtype)
         inside = jnp.sum(jnp.abs(z), -1, keepdims=True) <= c
-        threshold = jnp.maximum(simplex_threshold(jnp.abs(z), c), 0)
-        return jnp.where(inside, z, z - jnp.clip(z, -threshold, threshold))
+        return jnp.where(inside, z, jnp.sign(z) * above_threshold(jnp.abs(z), c))
 
     return map_vectors(on_vectors, tree, axis)

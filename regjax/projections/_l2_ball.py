@@ -1,5 +1,6 @@
 """The Euclidean ball."""
 
+from regjax._src import checks
 from regjax._src.types import Axis, PyTree, Scalar
 from regjax.projections._max_norm import max_norm
 
@@ -22,7 +23,7 @@ def l2_ball(tree: PyTree, bound: Scalar, *, axis: Axis = None) -> PyTree:
       A tree like `tree`, in structure, shapes and dtypes.
 
     Raises:
-      TypeError: if `bound` is no number, `axis` no integers, or a leaf is complex.
+      TypeError: if `bound` is not a number, `axis` is not made of integers, or a leaf is complex.
       ValueError: if `bound` is a negative number, or `axis` is out of range for a leaf.
 
     Examples:
@@ -34,4 +35,5 @@ def l2_ball(tree: PyTree, bound: Scalar, *, axis: Axis = None) -> PyTree:
     References:
       Parikh and Boyd, `Proximal Algorithms <https://doi.org/10.1561/2400000003>`_, 2014, section 6.5.1
     """
+    checks.axis_kind(axis)
     return max_norm(tree, bound, axis=axis)

@@ -25,7 +25,7 @@ def linf_ball(tree: PyTree, bound: Scalar, *, axis: Axis = None) -> PyTree:
       A tree like `tree`, in structure, shapes and dtypes.
 
     Raises:
-      TypeError: if `bound` is no number, `axis` no integers, or a leaf is complex.
+      TypeError: if `bound` is not a number, `axis` is not made of integers, or a leaf is complex.
       ValueError: if `bound` is a negative number, or `axis` is out of range for a leaf.
 
     Examples:

@@ -35,7 +35,7 @@ def max_norm(tree: PyTree, bound: Scalar, *, axis: Axis | Literal["auto"] = "aut
       A tree like `tree`, in structure, shapes and dtypes.
 
     Raises:
-      TypeError: if a number is none, `axis` no integers, or a leaf is complex.
+      TypeError: if a number is of another kind, `axis` is not made of integers, or a leaf is complex.
       ValueError: if `bound` is a negative number, or `axis` is out of range for a leaf.
 
     Examples:

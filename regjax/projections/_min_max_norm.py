@@ -34,7 +34,7 @@ def min_max_norm(
       A tree like `tree`, in structure, shapes and dtypes.
 
     Raises:
-      TypeError: if a number is none, `axis` no integers, or a leaf is complex.
+      TypeError: if a number is of another kind, `axis` is not made of integers, or a leaf is complex.
       ValueError: if a number is out of its range, or `axis` is out of range for a leaf.
 
     Examples:

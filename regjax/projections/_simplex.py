@@ -7,7 +7,7 @@ import numpy as np
 
 from regjax._src import checks
 from regjax._src.groups import leaf_axes
-from regjax._src.numerics import number
+from regjax._src.numerics import number, with_derivative_of
 from regjax._src.tree import map_floating
 from regjax._src.types import Array, Axis, PyTree, Scalar
 
@@ -25,19 +25,19 @@ def map_vectors(function: Callable[[Array], Array], tree: PyTree, axis: Axis) ->
     return map_floating(on_leaf, tree)
 
 
-def simplex_threshold(z: Array, bound: Array) -> Array:
-    r"""Returns the :math:`\theta` with :math:`\sum_i \max(z_i - \theta, 0) = c` for vectors `[..., n]`.
+def above_threshold(z: Array, bound: Array) -> Array:
+    r"""Returns :math:`\max(z - \theta, 0)` of vectors `[..., n]`, for the :math:`\theta` that makes it sum to `bound`.
 
-    The result has shape `[..., 1]`.
+    All is measured from the largest entry: what counts is then of the size of the bound, and nothing is lost where that
+    is far smaller than the entries.
     """
-    # Measured from the largest entry: the entries that count are then of the size of the bound, and sums of them exact.
-    top = jnp.max(z, axis=-1, keepdims=True)
-    descending = jnp.sort(z - top, axis=-1, descending=True)
+    z = z - jnp.max(z, axis=-1, keepdims=True)
+    descending = jnp.sort(z, axis=-1, descending=True)
     counts = jnp.broadcast_to(jnp.arange(1, z.shape[-1] + 1, dtype=z.dtype), z.shape)
     candidates = (jnp.cumsum(descending, axis=-1) - bound) / counts
     # The entries above the threshold are a leading run; the first is above it for every bound > 0.
     above = jnp.maximum(jnp.sum(descending > candidates, axis=-1, keepdims=True), 1)
-    return top + jnp.take_along_axis(candidates, above - 1, axis=-1)
+    return jnp.maximum(z - jnp.take_along_axis(candidates, above - 1, axis=-1), 0)
 
 
 def simplex(tree: PyTree, bound: Scalar = 1.0, *, axis: Axis = None) -> PyTree:
@@ -58,7 +58,7 @@ def simplex(tree: PyTree, bound: Scalar = 1.0, *, axis: Axis = None) -> PyTree:
       A tree like `tree`, in structure, shapes and dtypes.
 
     Raises:
-      TypeError: if `bound` is no number, `axis` no integers, or a leaf is complex.
+      TypeError: if `bound` is not a number, `axis` is not made of integers, or a leaf is complex.
       ValueError: if `bound` is a negative number, or `axis` is out of range for a leaf.
 
     Examples:
@@ -77,6 +77,7 @@ def simplex(tree: PyTree, bound: Scalar = 1.0, *, axis: Axis = None) -> PyTree:
         c = number(bound, z.dtype)
         rounding = jnp.finfo(z.dtype).eps * z.shape[-1] * c
         inside = jnp.all(z >= 0, -1, keepdims=True) & (jnp.abs(jnp.sum(z, -1, keepdims=True) - c) <= rounding)
-        return jnp.where(inside, z, jnp.maximum(z - simplex_threshold(z, c), 0))
+        projected = above_threshold(z, c)
+        return with_derivative_of(jnp.where(inside, z, projected), projected)
 
     return map_vectors(on_vectors, tree, axis)

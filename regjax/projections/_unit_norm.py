@@ -27,7 +27,7 @@ def unit_norm(tree: PyTree, *, axis: Axis | Literal["auto"] = "auto") -> PyTree:
       A tree like `tree`, in structure, shapes and dtypes.
 
     Raises:
-      TypeError: if `axis` is no integers, or a leaf is complex.
+      TypeError: if `axis` is not made of integers, or a leaf is complex.
       ValueError: if `axis` is out of range for a leaf.
 
     Examples:

@@ -47,10 +47,10 @@ def _metric_factor(z: Array, d: Array, size: Array, threshold: Array, axes: tupl
         return nu + jnp.where(safe, 2 * (phi * jnp.sqrt(jnp.where(safe, phi, 1)) - phi) / jnp.where(safe, slope, 1), 0)
 
     nu = size - threshold
-    for _ in range(_NEWTON_STEPS - 1):
+    for _ in range(_NEWTON_STEPS - 2):
         nu = newton_step(nu)
-    # One step from the root has the derivative of the root, so only the last one is differentiated.
-    nu = newton_step(jax.lax.stop_gradient(nu))
+    # A step from the root has the first derivative of the root, and two steps the second as well.
+    nu = newton_step(newton_step(jax.lax.stop_gradient(nu)))
     return d * nu / (d * nu + threshold)
 
 
@@ -85,7 +85,7 @@ def group_lasso(
       A tree like `tree`, in structure, shapes and dtypes.
 
     Raises:
-      TypeError: if a number is none, `axis` no integers, or a leaf is complex.
+      TypeError: if a number is of another kind, `axis` is not made of integers, or a leaf is complex.
       ValueError: if a number is negative or not finite, `axis` is out of range, or `metric` does not fit.
 
     Examples:

@@ -25,7 +25,7 @@ def l0(tree: PyTree, strength: Scalar, step_size: Scalar = 1.0, *, metric: PyTre
       A tree like `tree`, in structure, shapes and dtypes.
 
     Raises:
-      TypeError: if a number is none, or a leaf is complex.
+      TypeError: if a number is of another kind, or a leaf is complex.
       ValueError: if a number is negative or not finite, or `metric` does not fit.
 
     Examples:

@@ -26,7 +26,7 @@ def l2_sp(
       A tree like `tree`, in structure, shapes and dtypes.
 
     Raises:
-      TypeError: if a number is none, or a leaf is complex.
+      TypeError: if a number is of another kind, or a leaf is complex.
       ValueError: if a number is negative or not finite, or `anchor` or `metric` does not fit.
 
     Examples:

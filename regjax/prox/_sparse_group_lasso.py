@@ -40,7 +40,7 @@ def sparse_group_lasso(
       A tree like `tree`, in structure, shapes and dtypes.
 
     Raises:
-      TypeError: if a number is none, `axis` no integers, or a leaf is complex.
+      TypeError: if a number is of another kind, `axis` is not made of integers, or a leaf is complex.
       ValueError: if a number is negative or not finite, `axis` is out of range, or `metric` does not fit.
 
     Examples:

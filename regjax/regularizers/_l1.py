@@ -23,7 +23,7 @@ def l1(strength: Scalar, *, mask: Any = None) -> Regularizer:
       An immutable value with `penalty(params)` and `prox(params, step_size)`.
 
     Raises:
-      TypeError: if a strength is no number, or `mask` is of a wrong kind.
+      TypeError: if a strength is not a number, or `mask` is of a wrong kind.
       ValueError: if a strength is a number that is negative or not finite.
 
     Examples:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from regjax._src import checks
 from regjax._src.types import PyTree, Scalar
 from regjax.regularizers._regularizer import Regularizer, make
 
@@ -25,7 +26,7 @@ def l2_sp(strength: Scalar, *, anchor: PyTree, mask: Any = None) -> Regularizer:
       An immutable value with `penalty(params)` and `prox(params, step_size)`.
 
     Raises:
-      TypeError: if a strength is no number, or `mask` is of a wrong kind.
+      TypeError: if a strength is not a number, or `mask` is of a wrong kind.
       ValueError: if a strength is a number that is negative or not finite.
 
     Examples:
@@ -34,4 +35,5 @@ def l2_sp(strength: Scalar, *, anchor: PyTree, mask: Any = None) -> Regularizer:
       >>> regjax.regularizers.l2_sp(1e-2, anchor={"kernel": jnp.ones(3)})
       l2_sp(strength=0.01, anchor=<tree of 1 arrays>)
     """
+    checks.given("anchor", anchor)
     return make("l2_sp", {"strength": strength}, mask, anchor=anchor)

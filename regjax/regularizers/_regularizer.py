@@ -69,7 +69,7 @@ class Regularizer(abc.ABC):
 
 
 @jax.tree_util.register_pytree_with_keys_class
-@dataclasses.dataclass(frozen=True, repr=False)
+@dataclasses.dataclass(frozen=True, repr=False, eq=False)
 class Term(Value, Regularizer):
     """One penalty on the leaves of one mask. Its name is the name of its functions in every room."""
 

@@ -1,7 +1,6 @@
 """Gaussian noise that is added."""
 
 from regjax._src import checks, random
-from regjax._src.numerics import number, widen
 from regjax._src.types import Array, ArrayLike, Key, Scalar
 
 
@@ -41,7 +40,4 @@ def gaussian_noise(key: Key, x: ArrayLike, stddev: Scalar) -> Array:
     """
     x = checks.floating("x", x)
     checks.strength("stddev", stddev)
-    if random.settled(stddev, 0.0):
-        return x
-    wide = widen(x)
-    return (wide + number(stddev, wide.dtype) * random.normal(key, wide)).astype(x.dtype)
+    return random.add_normal(key, x, stddev)

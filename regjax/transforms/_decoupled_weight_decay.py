@@ -71,7 +71,7 @@ def decoupled_weight_decay(
       that is wider.
 
     Raises:
-      TypeError: if a number is none, or `mask` is of a wrong kind.
+      TypeError: if a number is of another kind, or `mask` is of a wrong kind.
       ValueError: if a number is negative; in `init` and `update`, if `mask` or `anchor` does not fit the parameters.
 
     Examples:

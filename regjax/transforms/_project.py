@@ -31,7 +31,7 @@ def project(constraint: Constraint) -> optax.GradientTransformationExtraArgs:
       parameter where that is wider.
 
     Raises:
-      TypeError: if `constraint` is none.
+      TypeError: if `constraint` is not a constraint.
       ValueError: in `init` and `update`, if a mask does not fit the parameters.
 
     Examples:

@@ -60,7 +60,7 @@ def proximal_step(
       that is wider.
 
     Raises:
-      TypeError: if `regularizer` is none or has no proximal operator, or `learning_rate` is no number.
+      TypeError: if `regularizer` is not a regularizer or has no proximal operator, or `learning_rate` is not a number.
       ValueError: if `learning_rate` is negative; in `init` and `update`, if a mask does not fit the parameters.
 
     Examples:

@@ -44,6 +44,21 @@ def test_violation_of_low_precision_and_of_nothing():
     assert float(constraints.non_negative().violation({"empty": jnp.zeros((0,))})) == 0.0
 
 
+def test_violation_looks_at_what_is_constrained():
+    params = {"k": jnp.array([1.0, jnp.inf]), "b": jnp.array([jnp.nan])}
+    assert float(constraints.non_negative(mask="k").violation(params)) == 0.0
+    assert np.isnan(constraints.non_negative().violation(params))
+
+
+def test_axes_are_checked_when_the_value_is_made():
+    with pytest.raises(TypeError, match="`axis` must be an integer, a tuple of integers or None, got 'auto'"):
+        constraints.l1_ball(1.0, axis="auto")
+    with pytest.raises(TypeError, match="`axis` must be an integer, a tuple of integers or None, got 1.5"):
+        constraints.max_norm(1.0, axis=1.5)
+    with pytest.raises(TypeError, match="`axis` must be an integer, a tuple of integers or None, got 'auto'"):
+        projections.l2_ball(jnp.ones((2, 2)), 1.0, axis="auto")
+
+
 def test_by_path_checks_its_rules():
     with pytest.raises(TypeError, match="`rules` must map patterns to constraints or None, got 1.0"):
         constraints.by_path({"**": 1.0})

@@ -21,6 +21,18 @@ def test_sparsity():
     assert float(diagnostics.sparsity({"empty": jnp.zeros((0, 2))}).total["sparsity"]) == 0.0
 
 
+def test_sparsity_of_the_largest_models():
+    huge = [jax.ShapeDtypeStruct((50_000, 50_000), jnp.float32)] * 2
+    report = jax.eval_shape(diagnostics.sparsity, huge)
+    assert report.total["size"].dtype == jnp.float32
+    with pytest.raises(ValueError, match="`tree` must have leaves with different paths, got two at 'a/b'"):
+        diagnostics.norms({"a/b": jnp.ones(2), "a": {"b": jnp.ones(2)}})
+
+
+def test_columns_keep_their_order_through_jit():
+    assert str(jax.jit(diagnostics.sparsity)(PARAMS)) == str(diagnostics.sparsity(PARAMS))
+
+
 @pytest.mark.parametrize(("axis", "zeros", "size"), [(0, 1, 2), (1, 0, 2), ((0, 1), 0, 1), (None, 0, 1)])
 def test_group_sparsity(axis, zeros, size):
     report = diagnostics.group_sparsity({"kernel": PARAMS["dense"]["kernel"]}, axis)

@@ -132,9 +132,7 @@ def test_parameters_are_made_without_a_flag_and_without_a_stream(layer):
 def test_a_missing_stream_is_an_error(layer):
     variables = variables_of(layer)
     if layer is not LAYERS["Dropout to zero"][0]:
-        with pytest.raises(
-            ValueError, match=r"`rngs` must have a key for the stream 'dropout', got \['noise'\]"
-        ):
+        with pytest.raises(ValueError, match=r"`rngs` must have a key for the stream 'dropout', got \['noise'\]"):
             layer.apply(variables, X, deterministic=False, rngs={"noise": jax.random.key(0)})
     named = layer.clone(rng_collection="noise")
     a, b = (named.apply(variables, X, deterministic=False, rngs={"noise": jax.random.key(seed)}) for seed in (0, 0))

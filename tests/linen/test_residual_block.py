@@ -85,6 +85,17 @@ def test_state_random_numbers_and_arguments_reach_the_branch(mode):
     np.testing.assert_array_equal(updated["batch_stats"]["residual"]["norm"]["mean"], before)
 
 
+def test_subset_draws_a_row_even_at_rate_one():
+    block = linen.ResidualBlock(nn.Dense(3), 1.0, mode="subset", deterministic=False)
+    variables = block.init(jax.random.key(0), X)
+    bound = nn.Dense(3).bind({"params": variables["params"]["residual"]})
+    for seed in range(4):
+        wanted = stochastic.residual_block(jax.random.key(seed), bound, X, 1.0, mode="subset")
+        np.testing.assert_allclose(block.apply(variables, X, rng=jax.random.key(seed)), wanted, rtol=1e-6)
+    with pytest.raises(ValueError, match="`rngs` must have a key for the stream 'dropout'"):
+        block.apply(variables, X)
+
+
 @every_mode
 def test_the_flag_of_the_branch_may_differ(mode):
     block = linen.ResidualBlock(nn.Dense(3), 0.5, mode=mode)

@@ -13,6 +13,7 @@ from flax import nnx
 from flax.core import freeze
 
 from regjax import masks
+from regjax._src import paths as paths_module
 from regjax._src.paths import leaf_paths
 
 DENSE = {"bias": jnp.zeros(2), "kernel": jnp.ones((2, 2))}
@@ -106,6 +107,25 @@ def test_patterns(pattern, paths):
     assert chosen(pattern, tree) == set(paths)
 
 
+@pytest.mark.parametrize(
+    ("pattern", "path", "matches"),
+    [
+        ("a[^x]b", "a^b", True),
+        ("a[^x]b", "axb", True),
+        ("a[^x]b", "a/b", False),
+        ("a[!x]b", "a/b", False),
+        ("a[!x]b", "ayb", True),
+    ],
+)
+def test_sets_are_those_of_globs(pattern, path, matches):
+    assert paths_module.matches(pattern, path) == matches
+
+
+def test_a_malformed_glob_is_refused():
+    with pytest.raises(ValueError, match=r"`mask` must be a well-formed glob, got '\[z-a\]': bad character range"):
+        masks.resolve("[z-a]", PARAMS)
+
+
 @pytest.mark.parametrize("path", ["a.b", "a+b", "a(b", "a\\b"])
 def test_other_characters_stand_for_themselves(path):
     assert chosen(path, {path: 1.0, "ab": 1.0, "a?b": 1.0}) == {path}
@@ -134,7 +154,29 @@ def test_a_pattern_that_matches_only_other_leaves_is_refused():
 
 def test_trees_without_leaves_are_let_pass():
     for mask in ("**/kernel", masks.min_ndim(2), masks.no_bias_or_norm()):
-        assert masks.resolve(mask, {"a": optax.MaskedNode()}) == {"a": optax.MaskedNode()}
+        assert masks.resolve(mask, {"a": {}, "b": None}) == {"a": {}, "b": None}
+
+
+def test_what_a_wrapper_hides_counts_as_matched_but_not_as_selected():
+    hidden = {"kernel": optax.MaskedNode(), "bias": jnp.ones(2), "state": nnx.Param(optax.MaskedNode())}
+    for mask in (
+        "kernel",
+        "state",
+        masks.min_ndim(2),
+        masks.all_of("kernel", None),
+        masks.first_match("**", "bias")[1],
+    ):
+        assert chosen(mask, hidden) == set()
+    with pytest.raises(
+        ValueError, match="`mask` must match a floating leaf, got 'kernl' for the paths 'bias', 'kernel'"
+    ):
+        masks.resolve("kernl", hidden)
+
+
+def test_leaves_within_a_box_have_paths_of_their_own():
+    boxed = {"p": nnx.Param({"b": jnp.zeros(3), "w": jnp.ones(3)}), "q": nnx.Param(jnp.ones(2))}
+    assert leaf_paths(boxed) == ["p/b", "p/w", "q"]
+    assert chosen("p/w", boxed) == {"p/w"}
 
 
 def test_other_leaves_are_never_selected():
@@ -199,6 +241,11 @@ def test_presets():
         "normalization",
     ):
         assert chosen(masks.no_bias_or_norm(), {name: {"weight": 1.0}, "w": 1.0}) == {"w"}
+    for name in ("lora_b", "enormous", "normalizing_flow", "abnormal"):
+        assert chosen(masks.no_bias_or_norm(), {name: {"weight": 1.0, name: 1.0}}) == {
+            f"{name}/weight",
+            f"{name}/{name}",
+        }
     for name in ("b", "beta", "q_bias", "offset"):
         assert chosen(masks.no_bias_or_norm(), {"x": {name: 1.0, "w": 1.0}}) == {"x/w"}
 
@@ -238,6 +285,11 @@ def test_first_match_is_disjoint_and_checks_every_mask():
         masks.resolve(parts[2], tree)
     with pytest.raises(ValueError, match="got 'nothing' for the paths"):
         masks.resolve(masks.first_match("**", "nothing")[0], tree)
+
+
+def test_an_intersection_that_is_empty_is_refused():
+    with pytest.raises(ValueError, match=r"`mask` must select a floating leaf, got all_of\(path\('head/bias'\), min"):
+        masks.resolve(masks.all_of("head/bias", masks.min_ndim(2)), PARAMS)
 
 
 def test_masks_are_hashable_and_not_callable_and_print():

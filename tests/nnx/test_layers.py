@@ -166,9 +166,7 @@ def test_missing_and_wrong_streams_are_errors(make):
     layer = make()
     with pytest.raises(ValueError, match="`rngs` must be given to the constructor or to the call"):
         layer(X)
-    with pytest.raises(
-        ValueError, match=r"`rngs` must have a key for the stream 'dropout', got \['noise'\]"
-    ):
+    with pytest.raises(ValueError, match=r"`rngs` must have a key for the stream 'dropout', got \['noise'\]"):
         layer(X, rngs=nnx.Rngs(noise=0))
     with pytest.raises(ValueError, match="`rngs` must have a key for the stream 'dropout'"):
         make(rngs=nnx.Rngs(noise=0))

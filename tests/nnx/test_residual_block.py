@@ -80,6 +80,15 @@ def test_state_random_numbers_and_arguments_reach_the_branch(mode):
     assert int(after["drop"]["rngs"]["count"]) == int(before["drop"]["rngs"]["count"])
 
 
+def test_subset_draws_a_row_even_at_rate_one():
+    block = ResidualBlock(linear(), 1.0, mode="subset")
+    for seed in range(4):
+        wanted = stochastic.residual_block(jax.random.key(seed), linear(), X, 1.0, mode="subset")
+        np.testing.assert_allclose(block(X, rngs=jax.random.key(seed)), wanted, rtol=1e-6)
+    with pytest.raises(ValueError, match="`rngs` must be given"):
+        block(X)
+
+
 def test_eval_switches_the_block_and_the_branch():
     block = ResidualBlock(Dropout(1.0), 0.5)
     block.eval()

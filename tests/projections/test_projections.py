@@ -197,9 +197,38 @@ def test_min_max_norm_goes_part_of_the_way():
     np.testing.assert_allclose(projections.min_max_norm(w, 0.0, 1.0, rate=0.5), w * 3 / 5, rtol=1e-6)
 
 
-def test_simplex_of_far_away_vectors():
+def test_vectors_far_outside_a_small_set():
     z = jnp.array([1e6, 1e6 + 0.5, -1e6])
     np.testing.assert_allclose(projections.simplex(z), [0.25, 0.75, 0.0], atol=1e-6)
+    np.testing.assert_allclose(projections.simplex(jnp.array([1e8, 1.0])), [1.0, 0.0])
+    np.testing.assert_allclose(projections.simplex(jnp.array([3e7, 3e7])), [0.5, 0.5])
+    np.testing.assert_allclose(projections.simplex(jnp.array([1.0, 1.0, 0.5]), 1e-9), [5e-10, 5e-10, 0.0])
+    np.testing.assert_allclose(projections.l1_ball(jnp.array([1e8, -1.0]), 1.0), [1.0, 0.0])
+    np.testing.assert_allclose(projections.l1_ball(jnp.array([1.0, -1.0, 0.5]), 1e-9), [5e-10, -5e-10, 0.0])
+
+
+def test_derivatives_at_feasible_points_are_those_of_the_projection():
+    # On the sphere the tangent directions pass and the normal one does not; on the simplex all but the sum pass.
+    sphere = jax.jacobian(lambda w: projections.unit_norm(w, axis=0))(jnp.array([1.0, 0.0]))
+    np.testing.assert_allclose(sphere, [[0, 0], [0, 1]], atol=1e-6)
+    simplex = jax.jacobian(projections.simplex)(jnp.array([0.5, 0.5]))
+    np.testing.assert_allclose(simplex, [[0.5, -0.5], [-0.5, 0.5]], atol=1e-6)
+    for inside in (jnp.array([0.3, 0.4]), jnp.zeros(2)):
+        for function in (projections.max_norm, projections.l1_ball, projections.l2_ball):
+            ball = jax.jacobian(lambda w, f=function: f(w, 1.0, axis=0))(inside)
+            np.testing.assert_allclose(ball, np.eye(2), atol=1e-6)
+
+
+def test_second_derivatives_of_a_norm_constraint(enable_x64):
+    w = jnp.array([1.2, 0.9, -0.4])
+
+    def total(w):
+        return jnp.vdot(jnp.array([0.3, -1.0, 0.7]), projections.max_norm(w, 1.0, axis=0))
+
+    hessian, step = jax.hessian(total)(w), 1e-5
+    for at, e in enumerate(step * np.eye(3)):
+        slope = (jax.grad(total)(w + e) - jax.grad(total)(w - e)) / (2 * step)
+        np.testing.assert_allclose(hessian[at], slope, atol=1e-8)
 
 
 @pytest.mark.parametrize(

@@ -128,6 +128,18 @@ def test_derivative_of_the_metric_group_operator_is_that_of_its_equation():
     np.testing.assert_allclose(gradients[2], slope, atol=1e-4)
 
 
+def test_second_derivative_of_the_metric_group_operator(enable_x64):
+    z, d = jnp.array([-1.889, -0.1748]), jnp.array([0.1281, 0.0439])
+
+    def first(threshold):
+        return prox.group_lasso(z, threshold, axis=None, size_scaling=False, metric=d)[0]
+
+    slope, step = jax.grad(first), 1e-5
+    for threshold in (0.158, 0.05, 0.2):
+        expected = (slope(threshold + step) - slope(threshold - step)) / (2 * step)
+        np.testing.assert_allclose(jax.grad(slope)(threshold), expected, rtol=1e-5, atol=1e-8)
+
+
 def test_moreau_decomposition():
     # z = prox_f(z) + prox_f*(z); the conjugate of a norm is the indicator of the unit ball of its dual norm.
     z = jnp.asarray(RNG.standard_normal(50), jnp.float32)
@@ -193,6 +205,8 @@ def test_a_metric_that_does_not_fit_is_refused():
         prox.l1({"w": jnp.ones(2)}, 1.0, metric={"w": jnp.ones(3)})
     with pytest.raises(ValueError, match=r"`metric` must have shape \(\) or \(2,\), got \(3,\)"):
         prox.l1(jnp.ones(2), 1.0, metric=jnp.ones(3))
+    with pytest.raises(ValueError, match="`metric` must be > 0, got"):
+        prox.l1(jnp.ones(2), 1.0, metric=np.array([1.0, 0.0]))
 
 
 def test_a_bad_step_size_is_refused():

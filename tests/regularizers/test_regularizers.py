@@ -3,6 +3,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 
 from regjax import masks, penalties, prox, regularizers
 from regjax.regularizers import Regularizer
@@ -149,6 +150,25 @@ def test_bad_strengths_are_refused_when_the_value_is_made():
         regularizers.l1(lambda step: 0.1)
     with pytest.raises(TypeError, match="`mask` must be None"):
         regularizers.l1(1.0, mask=False)
+
+
+def test_values_are_equal_by_their_numbers():
+    assert regularizers.l1(jnp.ones(3)) == regularizers.l1(np.ones(3))
+    assert regularizers.l1(0.1) != regularizers.l1(0.2)
+    assert regularizers.l1(0.1) != regularizers.l1(0.1, mask="**")
+    assert regularizers.l1(0.1) != 0.1
+    assert hash(regularizers.l1(jnp.float32(0.1))) == hash(regularizers.l1(0.2))
+
+
+def test_leaves_are_told_apart_within_boxes_and_by_odd_keys():
+    state = {"p": nnx.Param({"b": jnp.zeros(3), "w": jnp.ones(3)})}
+    assert float(regularizers.l2_sp(2.0, anchor=state).penalty(state)) == 0.0
+    odd = {"a/b": jnp.zeros(2), "a": {"b": jnp.ones(2)}}
+    assert float(regularizers.l2_sp(2.0, anchor=odd).penalty(odd)) == 0.0
+    with pytest.raises(ValueError, match="`anchor` must have leaves with different paths, got two at 'a/b'"):
+        regularizers.l2_sp(2.0, anchor=odd).penalty({"a": {"b": jnp.ones(2)}})
+    with pytest.raises(TypeError, match="`anchor` must be a tree of arrays, got None"):
+        regularizers.l2_sp(2.0, anchor=None)
 
 
 def test_axes_are_checked_when_the_value_is_made():

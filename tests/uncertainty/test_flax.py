@@ -358,3 +358,17 @@ def test_nnx_refuses_a_pass_without_noise(rate, deterministic, x, key):
 def test_nnx_refuses_what_is_no_key(x):
     with pytest.raises(TypeError, match="`key` must be a PRNG key"):
         mc_call(network(), x)
+
+
+def test_what_an_nnx_model_writes_in_evaluation_stays_in_the_copy():
+    class Counting(nnx.Module):
+        def __init__(self, rngs):
+            self.dropout, self.calls = nnx.Dropout(0.5, rngs=rngs), nnx.Variable(jnp.zeros(()))
+
+        def __call__(self, x):
+            self.calls.value = self.calls.value + 1
+            return self.dropout(x)
+
+    model = Counting(nnx.Rngs(0))
+    regjax.nnx.mc_call(model, jax.random.key(0), jnp.ones(3))
+    assert float(jax.tree.leaves(nnx.state(model, nnx.Not(nnx.RngState)))[0]) == 0.0

@@ -435,14 +435,3 @@ def draws_noise(name: str, drawn: bool) -> None:
             f"`{name}` must have a noise layer that acts, such as a Dropout with 0 < rate < 1,"
             " got a pass that drew no random numbers"
         )
-
-
-def where(value: Any, shape: tuple[int, ...]) -> Array:
-    """Converts to a boolean array of a given shape."""
-    array = jnp.asarray(value)
-    if array.dtype != np.bool_:
-        raise TypeError(f"`where` must be a boolean array, got dtype {array.dtype}")
-    padded = (1,) * (len(shape) - array.ndim) + array.shape
-    if len(padded) > len(shape) or any(size not in {1, full} for size, full in zip(padded, shape, strict=True)):
-        raise ValueError(f"`where` must broadcast to shape {shape}, got {array.shape}")
-    return jnp.broadcast_to(array, shape)

@@ -39,6 +39,11 @@ def with_derivative_of(value: Array, formula: Array) -> Array:
     return value
 
 
+@with_derivative_of.defjvp
+def _with_derivative_of_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
+    return with_derivative_of(*primals), tangents[1]
+
+
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
 def norm(x: Array, axes: tuple[int, ...]) -> Array:
     r"""Returns :math:`\|x\|_2` over `axes`, which are kept with size one.
@@ -54,3 +59,11 @@ def norm(x: Array, axes: tuple[int, ...]) -> Array:
       axes: non-negative axes to sum over.
     """
     return jnp.sqrt(jnp.sum(jnp.square(x), axes, keepdims=True))
+
+
+@norm.defjvp
+def _norm_jvp(axes: tuple[int, ...], primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    (x,), (dx,) = primals, tangents
+    y = norm(x, axes)
+    direction = jnp.where(y > 0, x / jnp.where(y > 0, y, 1), 0)
+    return y, jnp.sum(direction * dx, axes, keepdims=True)

@@ -37,9 +37,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         path = train(PATH, data.load(same_seed), same_seed) if with_path else None
 
     text = table.text_table(results)
-    print(text)
     (chosen.folder / "table.txt").write_text(text, encoding="utf-8")
     (chosen.folder / "table.csv").write_text(table.csv_table(results), encoding="utf-8")
+    print(text)
     learning_curves.draw(results, chosen.folder / "learning_curves.png")
     weights.draw(results, chosen.folder / "weights.png")
     pixels.draw(results, path, images, chosen.folder / "pixels.png")

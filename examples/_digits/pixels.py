@@ -37,14 +37,12 @@ def draw(results: list[Trained], path: Trained | None, data: Data, file: pathlib
             axes.set_visible(False)
         if path is not None:
             strengths = path.method.strengths()
-            for axes, run in zip(
-                grid[1], np.linspace(0, len(strengths) - 1, _NUM_MAPS).round().astype(int), strict=True
-            ):
+            spread = np.linspace(0, len(strengths) - 1, _NUM_MAPS).round().astype(int)
+            for axes, run in zip(grid[1], spread, strict=True):
                 _map(axes, path, run, f"group lasso, {strengths[run]:.4f}")
             left, right = parts[1, 0].subplots(1, 2)
             _strengths(left, right, path)
         bar = top.colorbar(ScalarMappable(cmap=_CMAP), ax=grid, label="norm of a pixel's weights / largest", shrink=0.8)
-        bar.outline.set_visible(False)
         figure.suptitle("Which pixels the network looks at (a cross: not at all, its weights are exactly zero)")
 
 
@@ -53,7 +51,7 @@ def _map(axes: Axes, trained: Trained, run: int, title: str) -> None:
     kept = int(np.count_nonzero(norms))
     accuracy = 100 * trained.curves.validation_accuracy[-1][run]
     shares = np.where(norms > 0, norms / (norms.max() or 1), np.nan)
-    _square(axes, shares, _CMAP, f"{title}\n{kept} pixels, {accuracy:.1f} %")
+    _square(axes, shares, _CMAP, f"{title}\n{kept} pixels, {accuracy:.1f} % right")
     rows, columns = np.nonzero(norms.reshape(8, 8) == 0)
     axes.scatter(columns, rows, s=14, marker="x", color=style.GRAY, linewidths=0.8)
 

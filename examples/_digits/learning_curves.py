@@ -15,7 +15,7 @@ def draw(results: list[Trained], path: pathlib.Path) -> None:
     with style.panels(path, titles, "epoch", "cross-entropy, measured without dropout (nats)") as (figure, panels):
         for axes, trained in zip(panels, results, strict=True):
             _panel(axes, trained, results)
-        figure.suptitle("The network learns its 300 training images by heart; new images tell how well it learned")
+        figure.suptitle("The loss on images that were trained on, and on new ones")
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
 
 

@@ -42,7 +42,7 @@ def draw(results: list[Trained], path: Trained | None, data: Data, file: pathlib
                 _map(axes, path, run, f"group lasso, {strengths[run]:.4f}")
             left, right = parts[1, 0].subplots(1, 2)
             _strengths(left, right, path)
-        bar = top.colorbar(ScalarMappable(cmap=_CMAP), ax=grid, label="norm of a pixel's weights / largest", shrink=0.8)
+        top.colorbar(ScalarMappable(cmap=_CMAP), ax=grid, label="norm of a pixel's weights / largest", shrink=0.8)
         figure.suptitle("Which pixels the network looks at (a cross: not at all, its weights are exactly zero)")
 
 

@@ -50,7 +50,7 @@ def panels(path: pathlib.Path, titles: list[str], xlabel: str, ylabel: str) -> I
     """Gives a figure with a small panel for each title, all with the same axes and labels."""
     num_columns = min(len(titles), _MAX_COLUMNS)
     num_rows = -(-len(titles) // num_columns)
-    with picture(path, max(2.3 * num_columns, 7), 2 * num_rows + 1) as figure:
+    with picture(path, max(2.3 * num_columns, 7), max(2 * num_rows + 1, 4)) as figure:
         grid = figure.subplots(num_rows, num_columns, sharex=True, sharey=True, squeeze=False).ravel()
         for axes in grid[len(titles) :]:
             axes.remove()

@@ -35,17 +35,6 @@ def main():
     return importlib.import_module("digits").main
 
 
-@pytest.fixture(scope="module")
-def written(main, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("digits") / "made" / "by the script"
-    with pytest.MonkeyPatch.context() as patch:
-        # As many strengths as seeds, so that no other program is compiled for them.
-        lasso = part("methods").regularizers.group_lasso(np.array([4e-4, 1.0]), axis=1, mask="first/kernel")
-        patch.setattr(sys.modules["digits"], "PATH", dataclasses.replace(part("methods").PATH, proximal=lasso))
-        main([*ARGUMENTS, "--methods", "none,group_lasso,dropout", "--out", str(folder)])
-    return folder
-
-
 def rows(folder: pathlib.Path) -> dict[str, dict[str, str]]:
     with (folder / "table.csv").open() as file:
         return {row["method"]: row for row in csv.DictReader(file)}
@@ -56,57 +45,70 @@ def without_seconds(folder: pathlib.Path) -> list[list[str]]:
     return [line.split()[:-1] for line in lines if line.startswith(("none", "dropout"))]
 
 
-@pytest.mark.parametrize("name", ["learning_curves.png", "weights.png", "pixels.png", "uncertainty.png"])
-def test_pictures_show_something(written, name):
-    pixels = image.imread(written / name)
+def test_run(main, tmp_path, monkeypatch, capsys):
+    # One test and not several: tests may run in several processes, and each would have to compile all of it.
+    first, second = tmp_path / "made" / "by the script", tmp_path
+    # As many strengths as seeds, so that no other program is compiled for them.
+    lasso = part("methods").regularizers.group_lasso(np.array([4e-4, 1.0]), axis=1, mask="first/kernel")
+    monkeypatch.setattr(sys.modules["digits"], "PATH", dataclasses.replace(part("methods").PATH, proximal=lasso))
+    main([*ARGUMENTS, "--methods", "none,group_lasso,dropout", "--out", str(first)])
+    for name in ("learning_curves.png", "weights.png", "pixels.png", "uncertainty.png"):
+        shows_something(first / name)
+    overfits_and_is_cured(**rows(first))
+    differs_as_trained_with_dropout_only(**rows(first))
+    drops_whole_pixels(**rows(first))
+    zeros_are_rows_of_the_kernel()
+
+    capsys.readouterr()
+    main([*ARGUMENTS, "--methods", "none, dropout,none", "--out", str(second)])
+    captured = capsys.readouterr()
+    assert len(without_seconds(second)) == 2
+    assert without_seconds(second) == without_seconds(first)
+    assert (second / "table.txt").read_text(encoding="utf-8") in captured.out
+    assert str(second) in captured.out.splitlines()[-1]
+    assert "300/300" in captured.err
+
+
+def shows_something(file: pathlib.Path) -> None:
+    pixels = image.imread(file)
     assert min(pixels.shape[:2]) > 200
     assert np.std(pixels[..., :3]) > 0.05
 
 
-def test_table_is_the_same_again(main, written, tmp_path, capsys):
-    main([*ARGUMENTS, "--methods", "none, dropout,none", "--out", str(tmp_path)])
-    captured = capsys.readouterr()
-    assert len(without_seconds(tmp_path)) == 2
-    assert without_seconds(tmp_path) == without_seconds(written)
-    assert (tmp_path / "table.txt").read_text(encoding="utf-8") in captured.out
-    assert str(tmp_path) in captured.out.splitlines()[-1]
-    assert "300/300" in captured.err
-
-
-def test_training_loss_as_trained_differs_only_with_dropout(written):
-    difference = {
-        name: float(row["train_loss_as_trained"]) - float(row["train_loss"]) for name, row in rows(written).items()
-    }
-    assert difference["none"] == difference["group_lasso"] == 0
-    assert difference["dropout"] > 0.01
-
-
-def test_networks_overfit_and_dropout_helps(written):
-    none, dropout = rows(written)["none"], rows(written)["dropout"]
+def overfits_and_is_cured(none, dropout, group_lasso):
     assert float(none["train_loss"]) < 0.01
     assert 90 < float(none["test_accuracy"]) < 98
     assert float(dropout["gain"]) > 0
     assert none["gain"] == ""
+    assert group_lasso["gain"] != ""
 
 
-def test_group_lasso_removes_whole_pixels(main, written):
-    assert float(rows(written)["none"]["pixels_kept"]) == 64
-    assert float(rows(written)["none"]["zeros"]) == 0
-    assert 20 < float(rows(written)["group_lasso"]["pixels_kept"]) < 60
-    assert float(rows(written)["group_lasso"]["zeros"]) > 0
+def differs_as_trained_with_dropout_only(none, dropout, group_lasso):
+    assert none["train_loss_as_trained"] == none["train_loss"]
+    assert group_lasso["train_loss_as_trained"] == group_lasso["train_loss"]
+    assert float(dropout["train_loss_as_trained"]) > float(dropout["train_loss"]) + 0.01
 
 
-def test_weights_of_a_removed_pixel_are_exactly_zero(main):
+def drops_whole_pixels(none, dropout, group_lasso):
+    assert float(none["pixels_kept"]) == float(dropout["pixels_kept"]) == 64
+    assert float(none["zeros"]) == float(dropout["zeros"]) == 0
+    assert 20 < float(group_lasso["pixels_kept"]) < 60
+    assert float(group_lasso["zeros"]) > 0
+
+
+def zeros_are_rows_of_the_kernel():
     methods, training, data = part("methods"), part("training"), part("data")
-    trained = training.train(
-        methods.METHODS["group_lasso"], data.load([0, 1]), [0, 1], num_epochs=150, on_epoch=lambda: None
-    )
-    gone = np.all(trained.params["first"]["kernel"] == 0, axis=2)
+    images = data.load([0, 1])
+    method = methods.METHODS["group_lasso"]
+    trained = training.train(method, images, [0, 1], num_epochs=150, on_epoch=lambda: None)
+    kernels = trained.params["first"]["kernel"]
+    gone = np.all(kernels == 0, axis=2)
     np.testing.assert_array_equal(64 - gone.sum(axis=1), trained.final.pixels)
     # Rows vanish as a whole: outside of them no weight of the first layer is zero.
-    assert np.count_nonzero(trained.params["first"]["kernel"]) == 256 * np.count_nonzero(~gone)
+    assert np.count_nonzero(kernels) == 256 * np.count_nonzero(~gone)
     # Pixels that are dark in all training images are of no use, and so are gone.
-    dark = np.all(data.load([0, 1]).train_images == 0, axis=1)
+    dark = np.all(images.train_images == 0, axis=1)
+    assert dark.any()
     assert np.all(gone[dark])
 
 

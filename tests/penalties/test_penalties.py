@@ -50,7 +50,11 @@ def test_float16_does_not_overflow():
 
 
 def test_a_strength_in_low_precision_is_used_in_float32():
-    assert penalties.l1(jnp.ones(3), jnp.bfloat16(0.5)).dtype == jnp.float32
+    for strength in (jnp.bfloat16(0.5), np.asarray(0.5, jnp.bfloat16)):
+        assert penalties.l1(jnp.ones(3), strength).dtype == jnp.float32
+        assert float(penalties.l1(jnp.ones(3), strength)) == 1.5
+    with pytest.raises(ValueError, match="`strength` must be finite"):
+        penalties.l1(jnp.ones(3), np.asarray(-0.5, jnp.bfloat16))
 
 
 @pytest.mark.parametrize("strength", [-1.0, np.float32(-1.0), -1, float("nan"), float("inf")])

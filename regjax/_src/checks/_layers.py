@@ -1,0 +1,65 @@
+"""Keys, and what layers are told."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from regjax._src.checks._kinds import instance
+
+
+def key(value: Any) -> None:
+    """Checks one PRNG key, new-style or old-style."""
+    if not isinstance(value, jax.Array | np.ndarray):
+        raise TypeError(f"`key` must be a PRNG key such as `jax.random.key(0)`, got {value!r}")
+    new_style = jnp.issubdtype(value.dtype, jax.dtypes.prng_key)
+    if not new_style and value.dtype != np.uint32:
+        raise TypeError(f"`key` must be a PRNG key such as `jax.random.key(0)`, got an array of dtype {value.dtype}")
+    if value.ndim != (0 if new_style else 1):
+        raise ValueError(f"`key` must be a single PRNG key, got an array of keys of shape {value.shape}")
+
+
+def rate_on_host(mode: str, value: Any) -> None:
+    """Refuses a traced rate where shapes depend on the rate."""
+    if isinstance(value, jax.Array):
+        raise TypeError(
+            f"`rate` must be a Python number in mode '{mode}', where it sets the number of rows, got {value!r}"
+            " (the modes 'row', 'batch' and 'skip' take traced rates)"
+        )
+
+
+def deterministic(value: Any) -> None:
+    """Checks the switch of a layer once the layer and the call have been asked."""
+    if value is None:
+        raise ValueError(
+            "`deterministic` must be set where the rate is not 0: in the constructor, in the call or, in NNX, by"
+            " `train()` or `eval()`, got None"
+        )
+    if isinstance(value, jax.Array) and (value.dtype != np.bool_ or value.ndim != 0):
+        raise TypeError(f"`deterministic` must be a bool or a boolean scalar, got {value.dtype} of shape {value.shape}")
+    instance("deterministic", value, bool | np.bool_ | jax.Array, "be a bool or a boolean scalar")
+
+
+def rngs_given(value: Any) -> None:
+    """Checks that a stochastic layer of NNX has somewhere to draw from."""
+    if value is None:
+        raise ValueError("`rngs` must be given to the constructor or to the call of a stochastic layer, got None")
+
+
+def has_stream(name: str, found: bool, streams: Iterable[str]) -> None:
+    """Checks that the stream a layer draws from exists."""
+    if not found:
+        raise ValueError(
+            f"`rngs` must have a key for the stream '{name}', got {sorted(streams)}: pass `rngs={{'{name}': key}}`"
+        )
+
+
+def draws_noise(name: str, drawn: bool) -> None:
+    """Checks that a pass that is to be repeated can give another result."""
+    if not drawn:
+        raise ValueError(
+            f"`{name}` must have a noise layer that acts, such as a Dropout with 0 < rate < 1,"
+            " got a pass that drew no random numbers"
+        )

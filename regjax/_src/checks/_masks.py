@@ -1,0 +1,70 @@
+"""Masks and patterns."""
+
+import re
+from typing import Any
+
+import jax
+import numpy as np
+
+from regjax._src.checks._lists import some
+
+
+def patterns(values: tuple[Any, ...]) -> None:
+    """Checks what a mask is said by."""
+    if not values:
+        raise ValueError("`patterns` must name at least one glob or compiled regular expression, got none")
+    for value in values:
+        if not isinstance(value, str | re.Pattern):
+            raise TypeError(f"`patterns` must be globs or compiled regular expressions, got {value!r}")
+
+
+def compiles(pattern: str, regex: str) -> re.Pattern[str]:
+    """Compiles what a glob was translated to."""
+    try:
+        return re.compile(regex)
+    except re.error as error:
+        raise ValueError(f"`mask` must be a well-formed glob, got {pattern!r}: {error}") from error
+
+
+def pattern_found(pattern: Any, found: bool, paths: list[str]) -> None:
+    """Checks that a pattern matched one of the paths, unless there are none.
+
+    Optax initializes with trees without leaves to learn the structure of a state.
+    """
+    if paths and not found:
+        raise ValueError(f"`mask` must match a floating leaf, got {_text(pattern)} for the paths {some(paths)}")
+
+
+def mask_selects(mask: Any, any_selected: bool, paths: list[str]) -> None:
+    """Checks that a mask selected one of the floating leaves, unless there are none."""
+    if paths and not any_selected:
+        raise ValueError(f"`mask` must select a floating leaf, got {mask} for the paths {some(paths)}")
+
+
+def mask_is_first(mask: Any, any_selected: bool, paths: list[str]) -> None:
+    """Refuses a rule that earlier ones leave no leaf to."""
+    if paths and not any_selected:
+        raise ValueError(
+            f"`mask` must be the first to match some leaf, got {mask}, behind patterns that take all its leaves"
+        )
+
+
+def mask_is_no_scalar(mask: Any) -> None:
+    """Refuses what `optax.inject_hyperparams` makes of a function."""
+    if isinstance(mask, bool | int | float) or (
+        isinstance(mask, np.ndarray | np.generic | jax.Array) and mask.ndim == 0
+    ):
+        raise TypeError(
+            "`mask` must be None, a glob, a tree of bools or a function, got the scalar"
+            f" {mask!r}, which is what `optax.inject_hyperparams` makes of a function (use a glob there)"
+        )
+
+
+def mask_is_tree_of_bools(mask: Any, only_bools: bool) -> None:
+    """Checks what is left once a mask is nothing else."""
+    if not only_bools:
+        raise TypeError(f"`mask` must be None, a glob, a tree of Python bools or a function, got {mask!r}")
+
+
+def _text(pattern: Any) -> str:
+    return repr(pattern if isinstance(pattern, str) else pattern.pattern)

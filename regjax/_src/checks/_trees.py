@@ -1,0 +1,62 @@
+"""Trees and how they fit together."""
+
+from typing import Any
+
+import jax
+import numpy as np
+
+from regjax._src.checks._lists import some
+from regjax._src.checks._numbers import numbers
+from regjax._src.types import Array
+
+
+def same_structure(name: str, got: Any, of: str, expected: Any) -> None:
+    """Checks that two trees agree in structure."""
+    structure, wanted = jax.tree.structure(got), jax.tree.structure(expected)
+    if structure != wanted:
+        raise ValueError(f"`{name}` must have the structure of `{of}`, got {structure} instead of {wanted}")
+
+
+def same_shapes(name: str, got: Any, of: str, expected: Any) -> None:
+    """Checks that two trees agree in structure and in the shapes of their leaves."""
+    same_structure(name, got, of, expected)
+    for leaf, wanted in zip(jax.tree.leaves(got), jax.tree.leaves(expected), strict=True):
+        if np.shape(leaf) != np.shape(wanted):
+            raise ValueError(f"`{name}` must have the shapes of `{of}`, got {np.shape(leaf)} for {np.shape(wanted)}")
+
+
+def flatten_up_to(name: str, structure: Any, tree: Any) -> list[Any]:
+    """Returns the subtrees of `tree` at the leaves of `structure`, which must be a prefix of it."""
+    try:
+        return structure.flatten_up_to(tree)
+    except (TypeError, ValueError) as error:
+        got = jax.tree.structure(tree)
+        raise ValueError(f"`{name}` must fit the structure of the tree, got {structure} for {got}") from error
+
+
+def has_leaves(name: str, of: str, missing: list[str]) -> None:
+    """Checks that a companion tree has every leaf that is asked of it."""
+    if missing:
+        raise ValueError(f"`{name}` must have the leaves of `{of}`, got none at {some(missing)}")
+
+
+def unique_paths(name: str, paths: list[str]) -> None:
+    """Refuses a tree in which leaves can't be told apart by their paths."""
+    twice = sorted({path for path in paths if paths.count(path) > 1}) if len(set(paths)) < len(paths) else []
+    if twice:
+        raise ValueError(f"`{name}` must have leaves with different paths, got two at {some(twice)}")
+
+
+def real_leaves(complex_paths: list[str]) -> None:
+    """Refuses complex leaves."""
+    if complex_paths:
+        raise TypeError(f"`tree` must have real leaves, got complex ones at {some(complex_paths)}")
+
+
+def metric_shape(path: str, weights: Any, leaf: Array) -> None:
+    """Checks the metric of one leaf."""
+    if isinstance(weights, np.ndarray | float | int):
+        numbers("metric", weights, lambda x: x > 0, "> 0")
+    if np.shape(weights) not in {(), leaf.shape}:
+        where = f" at '{path}'" if path else ""
+        raise ValueError(f"`metric` must have shape () or {leaf.shape}{where}, got {np.shape(weights)}")

@@ -8,14 +8,18 @@ from importlib.metadata import version
 from typing import Any
 
 from regjax import (
+    augment,
     constraints,
     diagnostics,
+    losses,
     masks,
     penalties,
     projections,
     prox,
     regularizers,
+    sensitivity,
     stochastic,
+    stopping,
     transforms,
     uncertainty,
 )
@@ -23,14 +27,18 @@ from regjax import (
 __version__ = version("regjax")
 
 __all__ = [
+    "augment",
     "constraints",
     "diagnostics",
+    "losses",
     "masks",
     "penalties",
     "projections",
     "prox",
     "regularizers",
+    "sensitivity",
     "stochastic",
+    "stopping",
     "transforms",
     "uncertainty",
 ]

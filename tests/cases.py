@@ -13,7 +13,18 @@ import numpy as np
 import optax
 
 import regjax
-from regjax import constraints, diagnostics, masks, regularizers, stochastic, transforms, uncertainty
+from regjax import (
+    augment,
+    constraints,
+    diagnostics,
+    losses,
+    masks,
+    regularizers,
+    stochastic,
+    stopping,
+    transforms,
+    uncertainty,
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -56,8 +67,24 @@ _PENALTY_ARGUMENTS = [
     ("group_lasso", {"strength": 0.2, "axis": None}),
     ("sparse_group_lasso", {"l1": 0.1, "group": 0.4, "axis": 0}),
     ("sparse_group_lasso", {"l1": 0.2, "group": 0.5, "axis": (0,), "size_scaling": False}),
+    ("huber", {"strength": 0.7, "delta": 0.4}),
+    ("mcp", {"strength": 0.3, "gamma": 3.0}),
+    ("mcp", {"strength": 0.8, "gamma": 0.6}),
+    ("scad", {"strength": 0.3, "a": 5.0}),
+    ("log_sum", {"strength": 0.3, "epsilon": 0.2}),
+    ("nuclear", {"strength": 0.4}),
+    ("total_variation", {"strength": 0.2, "axis": -1}),
+    ("spectral", {"strength": 0.7}),
+    ("spectral", {"strength": 0.7, "bound": 1.5}),
+    ("orthogonal", {"strength": 0.3}),
+    ("activity", {"l1": 0.3, "l2": 0.6}),
     ("l2_sp", {"strength": 0.7, "anchor": _ANCHOR}),
 ]
+# What has no proximal operator.
+PENALTIES_ONLY = {"spectral", "orthogonal", "activity"}
+_WITH_PROX = [pair for pair in _PENALTY_ARGUMENTS if pair[0] not in PENALTIES_ONLY]
+# Total variation compiles slowly, and has its own test of this; an anchor is no identity in a metric.
+_WITH_PROX_ZEROED = [pair for pair in _WITH_PROX if pair[0] not in {"total_variation", "l2_sp"}]
 
 
 def _zeroed(arguments: dict[str, Any]) -> dict[str, Any]:
@@ -66,8 +93,8 @@ def _zeroed(arguments: dict[str, Any]) -> dict[str, Any]:
 
 PENALTIES = [Case(f"penalties.{name}", arguments) for name, arguments in _PENALTY_ARGUMENTS]
 PROX = [
-    *(Case(f"prox.{name}", arguments | {"step_size": 0.8}) for name, arguments in _PENALTY_ARGUMENTS),
-    *(Case(f"prox.{name}", _zeroed(arguments), "no strength") for name, arguments in _PENALTY_ARGUMENTS[:-1]),
+    *(Case(f"prox.{name}", arguments | {"step_size": 0.8}) for name, arguments in _WITH_PROX),
+    *(Case(f"prox.{name}", _zeroed(arguments), "no strength") for name, arguments in _WITH_PROX_ZEROED),
 ]
 PROJECTIONS = [
     Case("projections.max_norm", {"bound": 1.1}),
@@ -86,6 +113,8 @@ PROJECTIONS = [
     Case("projections.linf_ball", {"bound": 0.5}),
     Case("projections.simplex", {}),
     Case("projections.simplex", {"bound": 2.0, "axis": 0}),
+    Case("projections.spectral_norm", {"bound": 0.9}),
+    Case("projections.orthogonal", {}),
 ]
 TREE_CASES = [*PENALTIES, *PROX, *PROJECTIONS]
 
@@ -96,6 +125,15 @@ REGULARIZERS = [
     regularizers.elastic_net(0.2, 0.3),
     regularizers.group_lasso(0.2, axis=0),
     regularizers.sparse_group_lasso(0.1, 0.2, axis=0),
+    regularizers.huber(0.3, delta=0.5),
+    regularizers.mcp(0.3, gamma=3.0),
+    regularizers.scad(0.3),
+    regularizers.log_sum(0.3, epsilon=0.5),
+    regularizers.nuclear(0.3, mask="**/kernel"),
+    regularizers.total_variation(0.3, axis=0),
+    regularizers.orthogonal(0.3),
+    regularizers.spectral(0.3, bound=0.5),
+    regularizers.activity(0.2, 0.3),
     regularizers.l2_sp(0.3, anchor=_ANCHOR),
     regularizers.by_path({"bias": None, "**": regularizers.l1(0.3)}),
 ]
@@ -109,6 +147,8 @@ CONSTRAINTS = [
     constraints.l2_ball(0.7),
     constraints.linf_ball(0.7),
     constraints.simplex(axis=-1),
+    constraints.spectral_norm(0.9),
+    constraints.orthogonal(),
     constraints.by_path({"bias": constraints.non_negative(), "kernel": constraints.max_norm(0.9)}),
 ]
 
@@ -149,6 +189,12 @@ STOCHASTIC: dict[str, Callable[..., Any]] = {
     "gaussian_dropout": lambda key, x, rate=0.4: stochastic.gaussian_dropout(key, x, rate),
     "gaussian_noise": lambda key, x, rate=0.4: stochastic.gaussian_noise(key, x, rate),
     "alpha_dropout": lambda key, x, rate=0.4: stochastic.alpha_dropout(key, x, rate),
+    "feature_alpha_dropout": lambda key, x, rate=0.4: stochastic.feature_alpha_dropout(key, x, rate),
+    "embedding_dropout": lambda key, x, rate=0.4: stochastic.embedding_dropout(key, x, rate),
+    "drop_block": lambda key, x, rate=0.4: stochastic.drop_block(key, x[None], rate, block_size=2)[0],
+    "drop_block options": lambda key, x, rate=0.4: stochastic.drop_block(
+        key, x[None], rate, block_size=(3,), couple_channels=False, normalize="realized"
+    )[0],
     "drop_connect": lambda key, x, rate=0.4: stochastic.drop_connect(key, {"w": x}, rate)["w"],
     "stochastic_depth": lambda key, x, rate=0.4: stochastic.stochastic_depth(key, x, rate),
     "stochastic_depth batch": lambda key, x, rate=0.4: stochastic.stochastic_depth(key, x, rate, mode="batch"),
@@ -160,14 +206,73 @@ def _noisy_logits(key: jax.Array, x: jax.Array) -> jax.Array:
     return x + jax.random.normal(key, x.shape)
 
 
+_STOPPING = stopping.early_stopping(patience=1)
 _SAMPLES = jnp.full((5, 2, 3), 1 / 3)
+_IMAGES = jnp.full((4, 5, 6, 3), 100, jnp.uint8)
+# A row as it should be, one without a label, one with an impossible class that is masked, one without a valid class.
+_LOGITS = jnp.array([[1.5, -0.2, 0.0], [0.3, 0.3, 0.3], [2.0, -1.0, -jnp.inf], [0.0, 1.0, 2.0]])
+_LABELS = np.array([0, -1, 1, 2])
+_VALID = np.array([[True] * 3, [True] * 3, [True, True, False], [False] * 3])
 
 # Everything else that is public, as a call without arguments; its result may hold anything.
 OTHERS: dict[str, Callable[[], Any]] = {
+    "augment.compose": lambda: augment.compose(augment.random_flip, augment.random_crop)(jax.random.key(0), _IMAGES),
+    "augment.cutmix": lambda: augment.cutmix(
+        jax.random.key(0), _IMAGES, jnp.arange(4), 0.3, num_classes=4, where=jnp.arange(4) < 3
+    ),
+    "augment.cutout": lambda: augment.cutout(jax.random.key(0), _IMAGES, (2, 3), fill=7),
+    "augment.gaussian_noise": lambda: augment.gaussian_noise(
+        jax.random.key(0), jnp.ones((4, 3)), jnp.linspace(0.0, 1.0, 4), clip=(0.0, 1.5)
+    ),
+    "augment.mixup": lambda: augment.mixup(
+        jax.random.key(0), jnp.ones((4, 3)), jnp.arange(4), jnp.float32(0.0), num_classes=4, where=jnp.arange(4) < 3
+    ),
+    "augment.per_example": lambda: augment.per_example(_noisy_logits, sequential=True)(
+        jax.random.key(0), jnp.ones((2, 3))
+    ),
+    "augment.rand_augment": lambda: augment.rand_augment(
+        jax.random.key(0), jnp.ones((2, 4, 4, 3), jnp.bfloat16), operations=("rotate", "equalize"), fill=(0.1, 0.2, 0.3)
+    ),
+    "augment.random_affine": lambda: augment.random_affine(
+        jax.random.key(0), jnp.ones((4, 5, 6, 3), jnp.bfloat16), rotation=jnp.float32(30), shift=0.1, mode="reflect"
+    ),
+    "augment.random_apply": lambda: augment.random_apply(_noisy_logits, 0.5)(jax.random.key(0), jnp.ones(3)),
+    "augment.random_choice": lambda: augment.random_choice([_noisy_logits] * 2, weights=(1, 0))(
+        jax.random.key(0), jnp.ones(3)
+    ),
+    "augment.random_crop": lambda: augment.random_crop(jax.random.key(0), _IMAGES, padding=2, fill=7),
+    "augment.random_erasing": lambda: augment.random_erasing(
+        jax.random.key(0), jnp.ones((4, 5, 6, 3)), fill="normal_color"
+    ),
+    "augment.random_flip": lambda: augment.random_flip(jax.random.key(0), _IMAGES, axis=(1, 2)),
+    "augment.spec_augment": lambda: augment.spec_augment(
+        jax.random.key(0),
+        jnp.ones((2, 5, 4)),
+        num_time_masks=2,
+        max_time=3,
+        num_frequency_masks=1,
+        max_frequency=2,
+        fill="mean",
+        lengths=jnp.array([5, 0]),
+    ),
+    "augment.token_dropout": lambda: augment.token_dropout(
+        jax.random.key(0), jnp.ones((2, 5), jnp.int32), 0.5, mask_token=0, where=jnp.ones((2, 5), bool)
+    ),
     "diagnostics.describe": lambda: diagnostics.describe(REGULARIZERS[0], tree()),
     "diagnostics.group_sparsity": lambda: diagnostics.group_sparsity(tree(), 0),
     "diagnostics.norms": lambda: diagnostics.norms(tree()),
     "diagnostics.sparsity": lambda: diagnostics.sparsity(tree()),
+    "losses.confidence_penalty": lambda: losses.confidence_penalty(_LOGITS, threshold=0.5, where=_VALID),
+    "losses.jensen_shannon": lambda: losses.jensen_shannon([_LOGITS, 0.5 * _LOGITS], where=_VALID),
+    "losses.label_noise": lambda: losses.label_noise(jax.random.key(0), _LABELS, 0.3, num_classes=3),
+    "losses.sigmoid_cross_entropy": lambda: losses.sigmoid_cross_entropy(
+        _LOGITS[:, 0], np.array([0, 1, -1, 1]), label_smoothing=0.1
+    ),
+    "losses.smooth_labels": lambda: losses.smooth_labels(_LABELS, 0.1, num_classes=3, where=_VALID),
+    "losses.softmax_cross_entropy": lambda: losses.softmax_cross_entropy(
+        _LOGITS, _LABELS, label_smoothing=0.1, where=_VALID
+    ),
+    "losses.symmetric_kl": lambda: losses.symmetric_kl(_LOGITS, 0.5 * _LOGITS, where=_VALID),
     "masks.all_of": lambda: masks.resolve(masks.all_of("*", masks.min_ndim(2)), tree()),
     "masks.as_mask": lambda: masks.as_mask("*").selected(tree()),
     "masks.exclude": lambda: masks.resolve(masks.exclude("bias"), tree()),
@@ -177,7 +282,28 @@ OTHERS: dict[str, Callable[[], Any]] = {
     "masks.path": lambda: masks.resolve(masks.path("bias"), tree()),
     "masks.resolve": lambda: masks.resolve(None, tree()),
     "masks.select": lambda: masks.select("kernel", tree()),
+    "stochastic.concrete_dropout": lambda: stochastic.concrete_dropout(jax.random.key(0), jnp.ones((4, 3)), -1.0),
+    "stochastic.concrete_dropout_penalty": lambda: stochastic.concrete_dropout_penalty(tree(), -1.0, num_features=4),
+    "stochastic.masksembles": lambda: stochastic.masksembles(jnp.ones((5, 8)), stochastic.masksembles_masks(8, 4, 2.0)),
+    "stochastic.masksembles_masks": lambda: stochastic.masksembles_masks(8, 4, 2.0),
+    "sensitivity.gradient_penalty": lambda: regjax.sensitivity.gradient_penalty(
+        lambda x: jnp.sum(jnp.sin(x), -1), jnp.eye(3), target_norm=1.0
+    ),
+    "sensitivity.jacobian_penalty": lambda: regjax.sensitivity.jacobian_penalty(
+        jnp.sin, jnp.eye(3), key=jax.random.key(0), num_projections=2
+    ),
+    "sensitivity.spectral_penalty": lambda: regjax.sensitivity.spectral_penalty(jnp.sin, jax.random.key(0), jnp.eye(3)),
+    "sensitivity.virtual_adversarial": lambda: regjax.sensitivity.virtual_adversarial(
+        jnp.sin, jax.random.key(0), jnp.eye(3), epsilon=0.5
+    ),
+    "sensitivity.warm_spectral_penalty": lambda: regjax.sensitivity.warm_spectral_penalty(
+        jnp.sin, jnp.ones((3, 3)), jnp.eye(3), num_steps=2
+    ),
     "stochastic.stochastic_depth_rates": lambda: stochastic.stochastic_depth_rates(3, 0.5),
+    "stopping.early_stopping": lambda: _STOPPING.update(_STOPPING.init(), 1.0),
+    "transforms.freeze_when_stopped": lambda: transforms.freeze_when_stopped(_STOPPING).update(
+        tree(), transforms.freeze_when_stopped(_STOPPING).init(tree()), value=1.0
+    ),
     "uncertainty.expected_entropy": lambda: uncertainty.expected_entropy(_SAMPLES),
     "uncertainty.mc_classify": lambda: uncertainty.mc_classify(
         _noisy_logits, jax.random.key(0), jnp.eye(3), num_samples=3

@@ -37,3 +37,52 @@ def sparse_group_lasso(w, l1, group, axis, size_scaling=True):
 
 def l2_sp(w, strength, anchor):
     return strength / 2 * ((w - anchor) ** 2).sum()
+
+
+def huber(w, strength, delta):
+    u = np.abs(w)
+    return strength * np.where(u <= delta, u**2 / 2, delta * (u - delta / 2)).sum()
+
+
+def mcp(w, strength, gamma):
+    u = np.abs(w)
+    return np.where(u <= gamma * strength, strength * u - u**2 / (2 * gamma), gamma * strength**2 / 2).sum()
+
+
+def scad(w, strength, a):
+    u = np.abs(w)
+    middle = (2 * a * strength * u - u**2 - strength**2) / (2 * (a - 1))
+    flat = strength**2 * (a + 1) / 2
+    return np.where(u <= strength, strength * u, np.where(u <= a * strength, middle, flat)).sum()
+
+
+def log_sum(w, strength, epsilon):
+    return strength * np.log(1 + np.abs(w) / epsilon).sum()
+
+
+def singular_values(w):
+    return np.linalg.svd(w.reshape(-1, w.shape[-1]), compute_uv=False) if w.ndim > 1 else np.zeros(0)
+
+
+def nuclear(w, strength):
+    return strength * singular_values(w).sum()
+
+
+def spectral(w, strength, bound=0.0):
+    return strength / 2 * np.maximum(singular_values(w) - bound, 0).max(initial=0) ** 2
+
+
+def orthogonal(w, strength):
+    if w.ndim < 2:
+        return 0.0
+    w = w.reshape(-1, w.shape[-1])
+    gram = w.T @ w if w.shape[0] >= w.shape[1] else w @ w.T
+    return strength * ((gram - np.eye(len(gram))) ** 2).sum()
+
+
+def total_variation(w, strength, axis):
+    return strength * np.abs(np.diff(w, axis=axis)).sum()
+
+
+def activity(w, l1, l2):
+    return elastic_net(w, l1, l2) / len(w)

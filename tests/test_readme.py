@@ -61,9 +61,10 @@ def test_every_name_that_the_readme_mentions_exists():
 
 def test_every_technique_is_in_the_table():
     table = (ROOT / "README.md").read_text().split("## Techniques")[1].split("\n## ")[0]
-    for room in ("penalties", "projections", "stochastic"):
+    for room in ("augment", "losses", "penalties", "projections", "sensitivity", "stochastic"):
         for name in importlib.import_module(f"regjax.{room}").__all__:
-            assert f"`{room}.{name}`" in table or name in {"stochastic_depth_rates"}, name
+            said = f"`{room}.{name}`" in table or f"`{room}.{name}(" in table
+            assert said or name in {"Mixed", "stochastic_depth_rates"}, name
     for name in importlib.import_module("regjax.transforms").__all__:
         assert f"transforms.{name}`" in table or name.endswith("State") or f"`{name}(" in table, name
 
@@ -96,9 +97,10 @@ def test_the_order_in_a_chain_initializes():
     names = {"regjax": regjax, "optax": optax, "schedule": optax.constant_schedule(0.1)}
     names |= {"penalty": regjax.regularizers.l2(0.1), "regularizer": regjax.regularizers.l1(0.1)}
     names |= {"constraint": regjax.constraints.max_norm(1.0)}
+    names |= {"stopping": regjax.stopping.early_stopping(patience=1)}
     exec(block_with("clip_by_global_norm"), names)
     params = {"kernel": jnp.ones((3, 2))}
-    updates, _ = names["tx"].update(params, names["tx"].init(params), params)
+    updates, _ = names["tx"].update(params, names["tx"].init(params), params, value=1.0)
     assert jnp.all(jnp.linalg.norm(optax.apply_updates(params, updates)["kernel"], axis=0) <= 1.0 + 1e-6)
 
 

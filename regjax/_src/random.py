@@ -39,10 +39,34 @@ def keep_mask(key: Key, keep: Scalar, shape: tuple[int, ...]) -> Array:
     return jax.random.bernoulli(key, probability(keep), shape)
 
 
+def rare_mask(key: Key, chance: Scalar, shape: tuple[int, ...]) -> Array:
+    """Returns a boolean array that is true with probability `chance`, which may be much smaller than one.
+
+    It compares 32 random bits, where :func:`keep_mask` has 23 as Flax has: steps of 1e-7 are coarse for a chance of
+    1e-5.
+
+    Args:
+      key: a PRNG key.
+      chance: a Python number, or a traced scalar.
+      shape: the shape of the mask.
+    """
+    checks.key(key)
+    chance = jnp.asarray(probability(chance))
+    always = chance >= 1
+    threshold = (jnp.where(always, 0, chance) * 2.0**32).astype(jnp.uint32)
+    return always | (jax.random.bits(key, shape, jnp.uint32) < threshold)
+
+
 def normal(key: Key, like: Array) -> Array:
     """Returns standard normal noise with the shape and dtype of an array that is in the dtype to compute in."""
     checks.key(key)
     return jax.random.normal(key, like.shape, like.dtype)
+
+
+def logistic(key: Key, shape: tuple[int, ...], dtype: jnp.dtype) -> Array:
+    """Returns standard logistic noise, which is the logit of uniform noise."""
+    checks.key(key)
+    return jax.random.logistic(key, shape, dtype)
 
 
 def add_normal(key: Key, x: Array, stddev: Scalar) -> Array:

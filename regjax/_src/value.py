@@ -9,6 +9,7 @@ import numpy as np
 from jax.core import Tracer
 from jax.tree_util import DictKey, GetAttrKey
 
+from regjax._src.matrices import is_matrix
 from regjax._src.paths import leaf_paths
 from regjax._src.types import PyTree
 from regjax._src.units import passed_by
@@ -65,9 +66,13 @@ class Value:
 
     def touched(self, chosen: PyTree, params: PyTree) -> dict[str, str]:
         """Returns the text for the path of every leaf that is chosen and that the operator does not pass by."""
-        axis = self.keywords.get("axis")
         items = zip(leaf_paths(params), jax.tree.leaves(params), jax.tree.leaves(chosen), strict=True)
-        return {path: self.text() for path, leaf, yes in items if yes and not passed_by(axis, np.ndim(leaf))}
+        return {path: self.text() for path, leaf, yes in items if yes and self._acts_on(np.ndim(leaf))}
+
+    def _acts_on(self, ndim: int) -> bool:
+        keywords = self.keywords
+        matrices_only = "stacked_axes" in keywords
+        return is_matrix(ndim, keywords["stacked_axes"]) if matrices_only else not passed_by(keywords.get("axis"), ndim)
 
     def __repr__(self) -> str:
         mask = repr(self.mask)

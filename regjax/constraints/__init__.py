@@ -13,7 +13,9 @@ from regjax.constraints._linf_ball import linf_ball
 from regjax.constraints._max_norm import max_norm
 from regjax.constraints._min_max_norm import min_max_norm
 from regjax.constraints._non_negative import non_negative
+from regjax.constraints._orthogonal import orthogonal
 from regjax.constraints._simplex import simplex
+from regjax.constraints._spectral_norm import spectral_norm
 from regjax.constraints._unit_norm import unit_norm
 
 __all__ = [
@@ -26,6 +28,8 @@ __all__ = [
     "max_norm",
     "min_max_norm",
     "non_negative",
+    "orthogonal",
     "simplex",
+    "spectral_norm",
     "unit_norm",
 ]

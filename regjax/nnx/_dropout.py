@@ -17,6 +17,10 @@ class Dropout(SwitchableLayer):
     bit, so that changing the import is enough. What it takes besides: a `rate` in the call, which may be traced, so
     that a schedule compiles once; a traced `deterministic`; and no `deterministic` at all where the rate is 0.
 
+    Inside of the cell of a recurrent network it uses one mask for all times, and another one in the next call, where
+    the streams are the same at all of them: ``nnx.RNN(cell, broadcast_rngs=nnx.RngState)``. Where it acts on a whole
+    sequence, `broadcast_dims` names the axis of time.
+
     Attributes:
       rate: probability of dropping, in [0, 1]; the call may override it.
       broadcast_dims: axes along which one bit serves all entries.
@@ -39,6 +43,18 @@ class Dropout(SwitchableLayer):
       Array([1., 1.], dtype=float32)
       >>> layer(jnp.ones(2), deterministic=False, rngs=jax.random.key(0), rate=1.0)
       Array([0., 0.], dtype=float32)
+
+      >>> class Cell(nnx.LSTMCell):
+      ...     def __init__(self, *args, rngs):
+      ...         super().__init__(*args, rngs=rngs)
+      ...         self.dropout = regjax.nnx.Dropout(0.5, rngs=rngs)
+      ...
+      ...     def __call__(self, carry, x):
+      ...         memory, hidden = carry
+      ...         return super().__call__((memory, self.dropout(hidden)), x)
+      >>> network = nnx.RNN(Cell(3, 8, rngs=nnx.Rngs(0)), broadcast_rngs=nnx.RngState)
+      >>> network(jnp.ones((2, 5, 3))).shape
+      (2, 5, 8)
     """
 
     def __init__(

@@ -11,7 +11,9 @@ from regjax.projections._linf_ball import linf_ball
 from regjax.projections._max_norm import max_norm
 from regjax.projections._min_max_norm import min_max_norm
 from regjax.projections._non_negative import non_negative
+from regjax.projections._orthogonal import orthogonal
 from regjax.projections._simplex import simplex
+from regjax.projections._spectral_norm import spectral_norm
 from regjax.projections._unit_norm import unit_norm
 
 __all__ = [
@@ -22,6 +24,8 @@ __all__ = [
     "max_norm",
     "min_max_norm",
     "non_negative",
+    "orthogonal",
     "simplex",
+    "spectral_norm",
     "unit_norm",
 ]

@@ -46,6 +46,16 @@ def dropout(key: Key, x: ArrayLike, rate: Scalar, *, broadcast_dims: Sequence[in
       >>> bool((y == y[:, :1]).all())
       True
 
+      One mask for all steps of a recurrent network is drawn before them.
+
+      >>> factors = regjax.stochastic.dropout(jax.random.key(0), jnp.ones((2, 8)), 0.5)
+      >>> def step(state, x):
+      ...     state = jnp.tanh(x + factors * state)
+      ...     return state, state
+      >>> _, states = jax.lax.scan(step, jnp.zeros((2, 8)), jnp.ones((5, 2, 8)))
+      >>> bool(((states[1:] == states[:1]) == (factors == 0)[None]).all())  # who remembers nothing, at any time
+      True
+
     References:
       Srivastava et al, `Dropout: A Simple Way to Prevent Neural Networks from Overfitting
       <https://jmlr.org/papers/v15/srivastava14a.html>`_, 2014

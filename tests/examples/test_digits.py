@@ -14,20 +14,14 @@ import optax
 import pytest
 from matplotlib import image
 
-EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
+from tests.examples.conftest import EXAMPLES
+
 # Long enough for the group lasso to remove pixels; all runs share their compiled programs.
 ARGUMENTS = ["--epochs", "150", "--seeds", "2"]
 
 
 def part(name: str) -> ModuleType:
     return importlib.import_module(f"_digits.{name}")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _folder_of_the_script():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(EXAMPLES))
-        yield
 
 
 @pytest.fixture(scope="module")

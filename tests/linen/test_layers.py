@@ -26,6 +26,18 @@ LAYERS = {
         linen.AlphaDropout(0.4, broadcast_dims=(0,)),
         functools.partial(stochastic.alpha_dropout, rate=0.4, broadcast_dims=(0,)),
     ),
+    "DropBlock": (
+        linen.DropBlock(0.4, block_size=2),
+        functools.partial(stochastic.drop_block, rate=0.4, block_size=2),
+    ),
+    "DropBlock options": (
+        linen.DropBlock(0.4, block_size=(3,), couple_channels=False, normalize="realized"),
+        functools.partial(stochastic.drop_block, rate=0.4, block_size=3, couple_channels=False, normalize="realized"),
+    ),
+    "FeatureAlphaDropout": (
+        linen.FeatureAlphaDropout(0.4),
+        functools.partial(stochastic.feature_alpha_dropout, rate=0.4),
+    ),
     "GaussianDropout": (linen.GaussianDropout(0.4), functools.partial(stochastic.gaussian_dropout, rate=0.4)),
     "GaussianNoise": (linen.GaussianNoise(1.0), functools.partial(stochastic.gaussian_noise, stddev=1.0)),
     "StochasticDepth": (linen.StochasticDepth(0.4), functools.partial(stochastic.stochastic_depth, rate=0.4)),
@@ -35,8 +47,18 @@ LAYERS = {
     ),
 }
 LINEAR = nn.Dense(2)
+
+
+class Words(linen.EmbeddingDropout):
+    """Takes what the other layers take, as words."""
+
+    def __call__(self, inputs, *args, **kwargs):
+        return super().__call__(jnp.round(inputs + 2).astype(int), *args, **kwargs)
+
+
 WRAPPERS = {
     "DropConnect": linen.DropConnect(LINEAR, 0.4),
+    "EmbeddingDropout": Words(nn.Embed(5, 2), 0.4),
     **{
         f"ResidualBlock {mode}": linen.ResidualBlock(LINEAR, 0.4, mode=mode)
         for mode in ("row", "batch", "subset", "skip")
@@ -140,7 +162,14 @@ def test_a_missing_stream_is_an_error(layer):
 
 
 def test_where_nothing_is_drawn_no_stream_is_needed():
-    for layer in (linen.Dropout(1.0), linen.AlphaDropout(1), linen.MCDropout(1.0), linen.StochasticDepth(1.0)):
+    for layer in (
+        linen.Dropout(1.0),
+        linen.AlphaDropout(1),
+        linen.DropBlock(1.0, block_size=2),
+        linen.FeatureAlphaDropout(1.0),
+        linen.MCDropout(1.0),
+        linen.StochasticDepth(1.0),
+    ):
         np.testing.assert_array_equal(layer.apply({}, X, deterministic=False), 0)
     for mode in ("row", "batch", "skip"):
         block = linen.ResidualBlock(LINEAR, 1.0, mode=mode)
@@ -203,6 +232,9 @@ def test_mc_dropout_is_on_unless_the_call_says_otherwise():
         lambda rate: linen.Dropout(rate),
         lambda rate: linen.MCDropout(rate),
         lambda rate: linen.AlphaDropout(rate),
+        lambda rate: linen.DropBlock(rate, block_size=2),
+        lambda rate: linen.EmbeddingDropout(nn.Embed(5, 2), rate),
+        lambda rate: linen.FeatureAlphaDropout(rate),
         lambda rate: linen.GaussianDropout(rate),
         lambda rate: linen.GaussianNoise(rate),
         lambda rate: linen.StochasticDepth(rate),
@@ -219,6 +251,15 @@ def test_amounts_are_checked_at_construction(make):
         make("0.5")
 
 
+def test_blocks_are_checked_at_construction():
+    with pytest.raises(ValueError, match="`block_size` must be >= 1, got 0"):
+        linen.DropBlock(0.5, block_size=(2, 0))
+    with pytest.raises(ValueError, match="`normalize` must be one of 'expected', 'realized', got 'batch'"):
+        linen.DropBlock(0.5, block_size=2, normalize="batch")
+    with pytest.raises(TypeError, match="block_size"):
+        linen.DropBlock(0.5)
+
+
 def test_modes_are_checked_at_construction():
     with pytest.raises(ValueError, match="`mode` must be one of 'row', 'batch', got 'rows'"):
         linen.StochasticDepth(0.5, mode="rows")
@@ -233,6 +274,8 @@ def test_options_are_keyword_only_except_where_flax_has_them_otherwise():
     for make in (
         linen.MCDropout,
         linen.AlphaDropout,
+        functools.partial(linen.DropBlock, block_size=2),
+        linen.FeatureAlphaDropout,
         linen.GaussianDropout,
         linen.GaussianNoise,
         linen.StochasticDepth,

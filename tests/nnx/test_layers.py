@@ -18,6 +18,17 @@ def linear():
     return nnx.Linear(2, 2, rngs=nnx.Rngs(7))
 
 
+def embed():
+    return nnx.Embed(5, 2, rngs=nnx.Rngs(7))
+
+
+class Words(layers.EmbeddingDropout):
+    """Takes what the other layers take, as words."""
+
+    def __call__(self, inputs, *args, **kwargs):
+        return super().__call__(jnp.round(inputs + 2).astype(int), *args, **kwargs)
+
+
 # A maker of the layer, whose options come by keyword, and the function that the layer is made of.
 LAYERS = {
     "Dropout": (functools.partial(layers.Dropout, 0.4), functools.partial(stochastic.dropout, rate=0.4)),
@@ -29,6 +40,18 @@ LAYERS = {
     "AlphaDropout": (
         functools.partial(layers.AlphaDropout, 0.4, broadcast_dims=(0,)),
         functools.partial(stochastic.alpha_dropout, rate=0.4, broadcast_dims=(0,)),
+    ),
+    "DropBlock": (
+        functools.partial(layers.DropBlock, 0.4, block_size=2),
+        functools.partial(stochastic.drop_block, rate=0.4, block_size=2),
+    ),
+    "DropBlock options": (
+        functools.partial(layers.DropBlock, 0.4, block_size=[3], couple_channels=False, normalize="realized"),
+        functools.partial(stochastic.drop_block, rate=0.4, block_size=3, couple_channels=False, normalize="realized"),
+    ),
+    "FeatureAlphaDropout": (
+        functools.partial(layers.FeatureAlphaDropout, 0.4),
+        functools.partial(stochastic.feature_alpha_dropout, rate=0.4),
     ),
     "GaussianDropout": (
         functools.partial(layers.GaussianDropout, 0.4),
@@ -49,6 +72,7 @@ LAYERS = {
 }
 WRAPPERS = {
     "DropConnect": lambda **options: layers.DropConnect(linear(), 0.4, **options),
+    "EmbeddingDropout": lambda **options: Words(embed(), 0.4, **options),
     **{
         f"ResidualBlock {mode}": lambda mode=mode, **options: layers.ResidualBlock(linear(), 0.4, mode=mode, **options)
         for mode in ("row", "batch", "subset", "skip")
@@ -179,7 +203,14 @@ def test_missing_and_wrong_streams_are_errors(make):
 
 
 def test_where_nothing_is_drawn_no_stream_is_needed():
-    for make in (layers.Dropout, layers.AlphaDropout, layers.MCDropout, layers.StochasticDepth):
+    for make in (
+        layers.Dropout,
+        layers.AlphaDropout,
+        functools.partial(layers.DropBlock, block_size=2),
+        layers.FeatureAlphaDropout,
+        layers.MCDropout,
+        layers.StochasticDepth,
+    ):
         np.testing.assert_array_equal(make(1.0)(X), 0)
     for mode in ("row", "batch", "skip"):
         np.testing.assert_array_equal(layers.ResidualBlock(linear(), 1.0, mode=mode)(X), X)
@@ -271,6 +302,9 @@ def test_a_module_may_be_closed_over_where_the_key_is_given(make):
         layers.Dropout,
         layers.MCDropout,
         layers.AlphaDropout,
+        lambda rate: layers.DropBlock(rate, block_size=2),
+        lambda rate: layers.EmbeddingDropout(embed(), rate),
+        layers.FeatureAlphaDropout,
         layers.GaussianDropout,
         layers.GaussianNoise,
         layers.StochasticDepth,
@@ -285,6 +319,13 @@ def test_amounts_are_checked_at_construction(make):
             make(value)
     with pytest.raises(TypeError, match="must be a number"):
         make("0.5")
+
+
+def test_blocks_are_checked_at_construction():
+    with pytest.raises(ValueError, match="`block_size` must be >= 1, got 0"):
+        layers.DropBlock(0.5, block_size=(2, 0))
+    with pytest.raises(ValueError, match="`normalize` must be one of 'expected', 'realized', got 'batch'"):
+        layers.DropBlock(0.5, block_size=2, normalize="batch")
 
 
 def test_modes_are_checked_at_construction():

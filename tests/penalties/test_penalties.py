@@ -43,6 +43,13 @@ def test_group_lasso_multiplies_by_the_square_root_of_the_group_size():
     np.testing.assert_allclose(penalties.group_lasso(w, axis=0, size_scaling=False), 2 * 2, rtol=1e-6)
 
 
+@pytest.mark.parametrize("case", [case for case in PENALTIES if case.name != "penalties.l0"], ids=str)
+def test_nan_is_not_lost(case):
+    broken = tree()
+    broken["kernel"] = broken["kernel"].at[1, 1].set(jnp.nan)
+    assert np.isnan(case(broken))
+
+
 def test_float16_does_not_overflow():
     w = jnp.full((4, 300), 60.0, jnp.float16)
     np.testing.assert_allclose(penalties.l2(w), 0.5 * 3600 * 1200, rtol=1e-6)

@@ -15,7 +15,8 @@ IDS = {"ids": str}
 CONVEX = [
     case
     for case in PROJECTIONS
-    if case.name not in {"projections.unit_norm", "projections.min_max_norm"}  # spheres and shells are not convex
+    # Spheres, shells and the orthogonal matrices are not convex.
+    if case.name not in {"projections.unit_norm", "projections.min_max_norm", "projections.orthogonal"}
 ]
 
 
@@ -29,7 +30,8 @@ def violation(case, w):
     """How far an array is from satisfying the definition of the set, in float64."""
     w = np.asarray(w, np.float64)
     name, arguments = case.name.split(".")[1], case.arguments
-    axis = arguments.get("axis", "auto" if name.endswith("norm") else None)
+    of_matrices = name in {"spectral_norm", "orthogonal"}
+    axis = arguments.get("axis", "auto" if name.endswith("norm") or of_matrices else None)
     if axis == "auto" and w.ndim < 2:
         return 0.0
     bound = arguments.get("bound", 1.0)
@@ -51,6 +53,10 @@ def violation(case, w):
             return np.max(np.abs(w).sum(axis=axis) - bound)
         case "linf_ball":
             return np.max(np.abs(w) - bound)
+        case "spectral_norm":
+            return np.max(np.linalg.svd(w, compute_uv=False)) - bound
+        case "orthogonal":
+            return np.max(np.abs(np.linalg.svd(w, compute_uv=False) - 1))
         case "simplex":
             return max(np.max(-w), np.max(np.abs(w.sum(axis=axis) - bound)))
     raise AssertionError(name)
@@ -81,7 +87,7 @@ def test_result_is_feasible_and_stays_where_it_is(case):
 def test_inside_the_set_the_result_is_the_input_bit_for_bit(case):
     operator = jax.jit(case)
     inside = operator(jax.tree.map(lambda leaf: 0.4 * leaf, tree()))
-    if case.name != "projections.simplex" and "unit" not in case.name and "min_max" not in case.name:
+    if case.name not in {"projections.simplex", "projections.orthogonal"} and case in CONVEX:
         # Strictly inside, where there is an inside.
         inside = jax.tree.map(lambda leaf: 0.9 * leaf, inside)
     elif "min_max" in case.name or "unit" in case.name:

@@ -56,6 +56,17 @@ def has_stream(name: str, found: bool, streams: Iterable[str]) -> None:
         )
 
 
+def vocabulary(layer: Any) -> int:
+    """Returns the number of words of an embedding."""
+    words = getattr(layer, "num_embeddings", None)
+    if not isinstance(words, int):
+        raise TypeError(
+            "`layer` must be an embedding with the attribute `num_embeddings`, such as Flax's `Embed`,"
+            f" got {type(layer).__name__}"
+        )
+    return words
+
+
 def draws_noise(name: str, drawn: bool) -> None:
     """Checks that a pass that is to be repeated can give another result."""
     if not drawn:

@@ -48,6 +48,12 @@ def scalar(name: str, value: Any) -> None:
         raise ValueError(f"`{name}` must be a scalar, got shape {np.shape(value)}")
 
 
+def real(name: str, value: Any) -> None:
+    """Checks one real number, which may be infinite or NaN."""
+    _host_numbers(name, value)
+    scalar(name, value)
+
+
 def strength(name: str, value: Any) -> None:
     """Checks one finite number >= 0."""
     strengths(name, value)

@@ -1,0 +1,57 @@
+"""Feature-alpha dropout as a layer of NNX."""
+
+from regjax import stochastic
+from regjax._src import checks
+from regjax._src.layers import Flag
+from regjax._src.types import Array, Scalar
+from regjax.nnx._stochastic_layer import Streams, StreamsOrKey, SwitchableLayer
+
+
+class FeatureAlphaDropout(SwitchableLayer):
+    """NNX form of :func:`regjax.stochastic.feature_alpha_dropout`.
+
+    Attributes:
+      rate: probability of dropping, in [0, 1]; the call may override it.
+      deterministic: if True, the inputs are returned as they are. `train()`, `eval()` and `nnx.view`
+        set it; the call may override it.
+      rng_collection: name of the stream of keys in `rngs`.
+      rngs: an `nnx.Rngs` or `nnx.RngStream`, from which the layer forks a stream of its own, or None, for a layer
+        without random state; the call may pass either, or a key, instead.
+
+    Examples:
+      >>> import jax.numpy as jnp
+      >>> import regjax.nnx
+      >>> from flax import nnx
+      >>> layer = regjax.nnx.FeatureAlphaDropout(0.5, rngs=nnx.Rngs(0))
+      >>> y = layer(jnp.ones((2, 8, 8, 3)))
+      >>> bool((y == y[:, :1, :1]).all())
+      True
+    """
+
+    def __init__(
+        self,
+        rate: Scalar,
+        *,
+        deterministic: bool | None = False,
+        rng_collection: str = "dropout",
+        rngs: Streams = None,
+    ) -> None:
+        checks.rate("rate", rate)
+        super().__init__(deterministic, rng_collection, rngs)
+        self.rate = rate
+
+    def __call__(
+        self,
+        inputs: Array,
+        *,
+        deterministic: Flag = None,
+        rngs: StreamsOrKey = None,
+        rate: Scalar | None = None,
+    ) -> Array:
+        return self._perturb(
+            stochastic.feature_alpha_dropout,
+            inputs,
+            amount=(rate, self.rate),
+            deterministic=(deterministic, self.deterministic),
+            rngs=rngs,
+        )

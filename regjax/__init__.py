@@ -4,8 +4,7 @@ The Flax modules are imported on purpose, `import regjax.linen` or `import regja
 not import Flax.
 """
 
-from importlib.metadata import version
-from typing import Any
+from importlib.metadata import version as _version
 
 from regjax import (
     augment,
@@ -24,7 +23,7 @@ from regjax import (
     uncertainty,
 )
 
-__version__ = version("regjax")
+__version__ = _version("regjax")
 
 __all__ = [
     "augment",
@@ -44,7 +43,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Tells how to get at the rooms that import Flax."""
     hint = f": `import regjax.{name}` first" if name in {"linen", "nnx"} else ""
     raise AttributeError(f"module 'regjax' has no attribute '{name}'{hint}")

@@ -93,6 +93,22 @@ def test_one_value_serves_everywhere():
     assert names["tx"].init(params)
 
 
+def test_the_loop_with_early_stopping_keeps_the_best_parameters():
+    x, y, optimizer = jnp.eye(10), jnp.arange(10), optax.sgd(0.5)
+
+    class Model:
+        def apply(self, params, x, *, train, rngs=None):
+            return x @ params
+
+    model, params = Model(), jnp.zeros((10, 10))
+    losses = iter([3.0, 2.0, 1.0] + [1.5] * 20)
+    names = {"regjax": regjax, "optax": optax, "jax": jax, "x": x, "y": y, "model": model, "optimizer": optimizer}
+    names |= {"params": params, "state": optimizer.init(params), "validation_loss": lambda params: next(losses)}
+    exec(block_with("watched = rule.init(params)"), names)
+    assert int(names["watched"].best_step) == 2 and int(names["watched"].step) == 13
+    assert jnp.all(jnp.diagonal(names["params"]) > 0)
+
+
 def test_the_order_in_a_chain_initializes():
     names = {"regjax": regjax, "optax": optax, "schedule": optax.constant_schedule(0.1)}
     names |= {"penalty": regjax.regularizers.l2(0.1), "regularizer": regjax.regularizers.l1(0.1)}

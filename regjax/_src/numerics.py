@@ -44,6 +44,18 @@ def _with_derivative_of_jvp(primals: tuple[Array, Array], tangents: tuple[Array,
     return with_derivative_of(*primals), tangents[1]
 
 
+@jax.custom_jvp
+def absolute(x: Array) -> Array:
+    """Returns |x| with the derivative 0 at 0, where that of JAX is 1."""
+    return jnp.abs(x)
+
+
+@absolute.defjvp
+def _absolute_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    (x,), (dx,) = primals, tangents
+    return absolute(x), jnp.sign(x) * dx
+
+
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
 def norm(x: Array, axes: tuple[int, ...]) -> Array:
     r"""Returns :math:`\|x\|_2` over `axes`, which are kept with size one.

@@ -120,9 +120,13 @@ def _spectral_map_jvp(
     core = matmul(_transposed(u), forward)
     row, column = s[..., :, None], s[..., None, :]
     differences = function.quotient(row, column, t[..., None])
-    sums = (f[..., :, None] + f[..., None, :]) * _inverse(row + column)
+    # Where singular values are zero to rounding, so is what they stand for: no derivative flows through the choice.
+    real = s > rounding(w) * s[..., :1]
+    sums = (f[..., :, None] + f[..., None, :]) * jnp.where(
+        real[..., :, None] | real[..., None, :], _inverse(row + column), 0
+    )
     inside = (differences + sums) / 2 * core + (differences - sums) / 2 * _transposed(core)
-    outside = (forward - matmul(u, core)) * (f * _inverse(s))[..., None, :]
+    outside = (forward - matmul(u, core)) * (f * jnp.where(real, _inverse(s), 0))[..., None, :]
     moved = matmul(u, inside) + outside + u * (function.slope(s, t) * dt)[..., None, :]
     return spectral_map(function, w, factors, t), matmul(moved, vt)
 

@@ -1,10 +1,11 @@
 """Values: an operator with its numbers, its options and its mask, said once and used in many places."""
 
 import dataclasses
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from typing import Any, Self
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 from jax.tree_util import DictKey, GetAttrKey
@@ -103,6 +104,16 @@ class Rules:
     def __repr__(self) -> str:
         lines = zip(self.patterns, self.rules, strict=True)
         return f"by_path({{{', '.join(f'{pattern!r}: {rule!r}' for pattern, rule in lines)}}})"
+
+
+def same_shape(numbers: Mapping[str, Any]) -> Named:
+    """Returns the numbers by name, single ones repeated where others are arrays to be mapped over."""
+    shapes = [np.shape(number) for number in numbers.values()]
+    largest = max(shapes, key=len, default=())
+    return tuple(
+        (name, jnp.broadcast_to(number, largest) if shape == () != largest else number)
+        for (name, number), shape in zip(numbers.items(), shapes, strict=True)
+    )
 
 
 def short(value: Any) -> str:

@@ -46,7 +46,8 @@ def rand_augment(
     The images go one after the other through a loop with a switch (`jax.lax.map` and `jax.lax.switch`). So an image
     costs its own operations, where selecting among all results would cost all fourteen, `num_operations` times; but
     the loop runs ``batch * num_operations`` small steps in a row, which a CPU does not mind and which leaves much of an
-    accelerator idle. `jax.vmap` over keys turns the switch into computing all operations.
+    accelerator idle. A batch that is sharded over devices would be gathered for the loop: there, call it under
+    `jax.shard_map`. `jax.vmap` over keys turns the switch into computing all operations.
 
     Args:
       key: a PRNG key.

@@ -62,8 +62,8 @@ def random_affine(
 
     Raises:
       TypeError: if `x` is not floating with linear interpolation, or an argument is of a wrong kind.
-      ValueError: if a range is not finite or runs downwards, `shift` is negative, `scale` not above 0, a word unknown,
-        `fill` no value of the dtype, or the arrays of a tree differ in batch, height or width.
+      ValueError: if a range is not finite or runs downwards, `shift` is outside [0, 1], `scale` not above 0, a word
+        unknown, `fill` no value of the dtype, or the arrays of a tree differ in batch, height or width.
 
     Examples:
       >>> import jax
@@ -78,7 +78,7 @@ def random_affine(
     checks.one_of("mode", mode, MODES)
     angles = checks.symmetric_interval("rotation", rotation)
     slants = checks.symmetric_interval("shear", shear)
-    fractions = checks.strength_for_each("shift", shift, 2)
+    fractions = checks.share_for_each("shift", shift, 2)
     checks.interval("scale", scale, 0, float("inf"))
     x = jax.tree.map(jnp.asarray, x)
     checks.planes(shapes("x", x))

@@ -66,7 +66,8 @@ def random_erasing(
       Zhong et al, `Random Erasing Data Augmentation <https://arxiv.org/abs/1708.04896>`_, 2020
     """
     x = jnp.asarray(x)
-    spatial = checks.height_and_width(x.shape)
+    checks.planes({"x": x.shape})
+    spatial = checks.spatial_shape({"x": x.shape})
     checks.rate("rate", rate)
     checks.interval("area", area, 0, 1)
     checks.interval("aspect", aspect, 0)

@@ -13,7 +13,7 @@ from regjax._src import checks
 from regjax._src.numerics import widen
 from regjax._src.tree import is_floating, merge
 from regjax._src.types import Array, PyTree
-from regjax._src.value import Value
+from regjax._src.value import Value, same_shape
 
 
 class Constraint(abc.ABC):
@@ -86,4 +86,4 @@ def make(name: str, numbers: Mapping[str, Any], mask: Any, /, **options: Any) ->
     """Returns the constraint of that name; numbers may be arrays that are to be mapped over."""
     if "axis" in options:
         options["axis"] = checks.hashable_axis(options["axis"], auto=name.endswith("norm"))
-    return Term(name, tuple(numbers.items()), tuple(options.items()), masks.as_mask(mask))
+    return Term(name, same_shape(numbers), tuple(options.items()), masks.as_mask(mask))

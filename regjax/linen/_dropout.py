@@ -19,9 +19,19 @@ class Dropout(StochasticLayer):
     bit, so that changing the import is enough. What it takes besides: a `rate` in the call, which may be traced, so
     that a schedule compiles once; a traced `deterministic`; and no `deterministic` at all where the rate is 0.
 
-    Inside of the cell of a recurrent network it uses one mask for all times where the stream is not split over them:
-    ``nn.RNN(cell, split_rngs={"params": False, "dropout": False})``. Where it acts on a whole sequence,
-    `broadcast_dims` names the axis of time.
+    Inside of the cell of a recurrent network it uses one mask for all times where the stream is not split over them::
+
+      class Cell(nn.LSTMCell):
+          @nn.compact
+          def __call__(self, carry, x):
+              memory, hidden = carry
+              hidden = regjax.linen.Dropout(0.5)(hidden, deterministic=False)
+              return super().__call__((memory, hidden), x)
+
+
+      network = nn.RNN(Cell(128), split_rngs={"params": False, "dropout": False})
+
+    Where it acts on a whole sequence, `broadcast_dims` names the axis of time.
 
     Attributes:
       rate: probability of dropping, in [0, 1]; the call may override it.

@@ -24,7 +24,8 @@ def sigmoid_cross_entropy(
 
     Args:
       logits: floating array of any shape.
-      labels: probabilities, zeros and ones, or booleans in the shape of `logits`; a negative one is a missing label.
+      labels: probabilities, zeros and ones, or booleans in the shape of `logits`; a negative one is a missing label. A
+        traced integer above 1 makes the loss NaN.
       label_smoothing: the share :math:`\alpha` of the label that goes to both answers, in [0, 1]; may be traced.
       where: boolean array, true at the entries that count, that broadcasts to `logits`; None for all.
 
@@ -53,6 +54,7 @@ def sigmoid_cross_entropy(
     checks.same_shape("labels", y.shape, "logits", z.shape)
     if jnp.issubdtype(y.dtype, jnp.integer):
         checks.labels_below(labels, 2)
+        y = jnp.where(y > 1, jnp.nan, y.astype(z.dtype))
     y, alpha = y.astype(z.dtype), number(label_smoothing, z.dtype)
     # Not `y >= 0`, which would pass over a NaN.
     counts = ~(y < 0)

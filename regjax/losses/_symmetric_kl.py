@@ -18,8 +18,8 @@ def symmetric_kl(logits_p: ArrayLike, logits_q: ArrayLike, *, axis: int = -1, wh
 
     R-Drop runs a batch twice with different dropout and adds this, times a strength, to the loss of both passes.
     Gradients flow to both arguments. The sum on the right has no negative terms, so rounding never makes it negative. A
-    class that only one of the two makes impossible by a logit of -inf gives +inf; one that both do counts nothing. A
-    row without any valid class gives 0.
+    class that only one of the two makes impossible by a logit of -inf gives +inf, and no gradient to speak of: mask it
+    by `where`. One that both do counts nothing. A row without any valid class gives 0.
 
     Args:
       logits_p: floating array with the classes along `axis`.

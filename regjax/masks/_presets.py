@@ -61,7 +61,7 @@ _NORM = re.compile(
     r"(?:^|_)(?:batch|layer|group|instance|rms|weight|spectral)?_?(?:norm(?:alization)?|ln|bn)(?:_|\d|$)"
 )
 # "q_bias", but not the "lora_b" of a low-rank adapter.
-_BIAS_OR_SCALE = re.compile(r"^b$|(?:^|_)(?:bias|scale|beta|gamma|offset)$")
+_BIAS_OR_SCALE = re.compile(r"^b$|^rate_logit$|(?:^|_)(?:bias|scale|beta|gamma|offset)$")
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -85,8 +85,8 @@ def no_bias_or_norm() -> Mask:
     """Selects every leaf but biases and the parameters of normalization layers.
 
     Left out is a leaf whose last key is `b`, or is or ends in `bias`, `scale`, `beta`, `gamma` or `offset` (`q_bias`),
-    and every leaf below a key that names a normalization layer (`LayerNorm_0`, `layer_norm`, `ln_f`, `bn1`, `RMSNorm`,
-    ...), in any capitalization. Embeddings are selected; add
+    the learned rate of concrete dropout (`rate_logit`), and every leaf below a key that names a normalization layer
+    (`LayerNorm_0`, `layer_norm`, `ln_f`, `bn1`, `RMSNorm`, ...), in any capitalization. Embeddings are selected; add
     :func:`regjax.masks.exclude` with :func:`regjax.masks.all_of` to leave them out.
 
     The rule goes by names only. Where layers have none (an Equinox `LayerNorm` inside a tuple has a `weight`), use

@@ -44,6 +44,8 @@ class Dropout(SwitchableLayer):
       >>> layer(jnp.ones(2), deterministic=False, rngs=jax.random.key(0), rate=1.0)
       Array([0., 0.], dtype=float32)
 
+      Recurrent dropout: with `broadcast_rngs=nnx.RngState` all times have one mask, without it each has its own.
+
       >>> class Cell(nnx.LSTMCell):
       ...     def __init__(self, *args, rngs):
       ...         super().__init__(*args, rngs=rngs)

@@ -96,7 +96,7 @@ class GhostBatchNorm(nnx.BatchNorm):
         scale, bias = (None if param is None else param[...] for param in (self.scale, self.bias))
         # The oldest Flax does not let its users say how dtypes are promoted.
         promote = getattr(self, "promote_dtype", lambda arrays, **_: arrays)
-        x, _, _, scale, bias = promote((x, self.mean[...], self.var[...], scale, bias), dtype=self.dtype)
+        promoted, *_ = promote((x, self.mean[...], self.var[...], scale, bias), dtype=self.dtype)
         y, moved = ghost_batch_norm(
             x,
             Statistics(self.mean[...], self.var[...]),
@@ -112,4 +112,4 @@ class GhostBatchNorm(nnx.BatchNorm):
             axis_index_groups=self.axis_index_groups,
         )
         self.mean[...], self.var[...] = jax.lax.stop_gradient(moved)
-        return y.astype(dtypes.canonicalize_dtype(x, scale, bias, dtype=self.dtype))
+        return y.astype(dtypes.canonicalize_dtype(promoted, scale, bias, dtype=self.dtype))

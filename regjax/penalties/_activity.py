@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 
 from regjax._src import checks
-from regjax._src.numerics import number
+from regjax._src.numerics import absolute, number
 from regjax._src.tree import sum_floating
 from regjax._src.types import Array, PyTree, Scalar
 
@@ -46,6 +46,6 @@ def activity(tree: PyTree, l1: Scalar, l2: Scalar) -> Array:
     def on_leaf(_: str, x: Array) -> Array:
         first, second = number(l1, x.dtype), number(l2, x.dtype)
         batch = max(x.shape[0], 1) if x.ndim else 1
-        return (first * jnp.sum(jnp.abs(x)) + second / 2 * jnp.sum(jnp.square(x))) / batch
+        return (first * jnp.sum(absolute(x)) + second / 2 * jnp.sum(jnp.square(x))) / batch
 
     return sum_floating(on_leaf, tree)

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 
 from regjax._src import checks
-from regjax._src.numerics import number
+from regjax._src.numerics import absolute, number
 from regjax._src.tree import sum_floating
 from regjax._src.types import Array, PyTree, Scalar
 
@@ -40,4 +40,4 @@ def l1(tree: PyTree, strength: Scalar = 1.0) -> Array:
       <https://doi.org/10.1111/j.2517-6161.1996.tb02080.x>`_, 1996
     """
     checks.strength("strength", strength)
-    return sum_floating(lambda _, w: number(strength, w.dtype) * jnp.sum(jnp.abs(w)), tree)
+    return sum_floating(lambda _, w: number(strength, w.dtype) * jnp.sum(absolute(w)), tree)

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 
 from regjax._src import checks
-from regjax._src.numerics import number
+from regjax._src.numerics import absolute, number
 from regjax._src.tree import sum_floating
 from regjax._src.types import Array, PyTree, Scalar
 
@@ -44,6 +44,6 @@ def log_sum(tree: PyTree, strength: Scalar = 1.0, *, epsilon: Scalar) -> Array:
     checks.above("epsilon", epsilon, 0)
 
     def on_leaf(_: str, w: Array) -> Array:
-        return number(strength, w.dtype) * jnp.sum(jnp.log1p(jnp.abs(w) / number(epsilon, w.dtype)))
+        return number(strength, w.dtype) * jnp.sum(jnp.log1p(absolute(w) / number(epsilon, w.dtype)))
 
     return sum_floating(on_leaf, tree)

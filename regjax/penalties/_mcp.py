@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 
 from regjax._src import checks
-from regjax._src.numerics import number
+from regjax._src.numerics import absolute, number
 from regjax._src.tree import sum_floating
 from regjax._src.types import Array, PyTree, Scalar
 
@@ -47,7 +47,7 @@ def mcp(tree: PyTree, strength: Scalar = 1.0, *, gamma: Scalar) -> Array:
 
     def on_leaf(_: str, w: Array) -> Array:
         slope, g = number(strength, w.dtype), number(gamma, w.dtype)
-        near = jnp.minimum(jnp.abs(w), g * slope)
+        near = jnp.minimum(absolute(w), g * slope)
         return jnp.sum(near * (slope - near / (2 * g)))
 
     return sum_floating(on_leaf, tree)

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 
 from regjax._src import checks
-from regjax._src.numerics import number
+from regjax._src.numerics import absolute, number
 from regjax._src.tree import sum_floating
 from regjax._src.types import Array, PyTree, Scalar
 
@@ -47,7 +47,7 @@ def scad(tree: PyTree, strength: Scalar = 1.0, *, a: Scalar = 3.7) -> Array:
 
     def on_leaf(_: str, w: Array) -> Array:
         slope, end = number(strength, w.dtype), number(a, w.dtype)
-        near = jnp.minimum(jnp.abs(w), end * slope)
+        near = jnp.minimum(absolute(w), end * slope)
         return jnp.sum(slope * near - jnp.square(jnp.maximum(near - slope, 0)) / (2 * (end - 1)))
 
     return sum_floating(on_leaf, tree)

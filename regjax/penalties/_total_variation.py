@@ -4,12 +4,12 @@ import jax.numpy as jnp
 
 from regjax._src import checks
 from regjax._src.groups import leaf_axes
-from regjax._src.numerics import number
+from regjax._src.numerics import absolute, number
 from regjax._src.tree import sum_floating
 from regjax._src.types import Array, Axis, PyTree, Scalar
 
 
-def total_variation(tree: PyTree, strength: Scalar = 1.0, *, axis: Axis = -1) -> Array:
+def total_variation(tree: PyTree, strength: Scalar = 1.0, *, axis: Axis) -> Array:
     r"""Sums the absolute differences between neighbours (total variation, fused lasso).
 
     .. math::
@@ -34,7 +34,7 @@ def total_variation(tree: PyTree, strength: Scalar = 1.0, *, axis: Axis = -1) ->
     Examples:
       >>> import jax.numpy as jnp
       >>> import regjax
-      >>> float(regjax.penalties.total_variation(jnp.array([1.0, 1.0, 3.0, 2.5])))
+      >>> float(regjax.penalties.total_variation(jnp.array([1.0, 1.0, 3.0, 2.5]), axis=0))
       2.5
 
     References:
@@ -47,7 +47,7 @@ def total_variation(tree: PyTree, strength: Scalar = 1.0, *, axis: Axis = -1) ->
     def on_leaf(path: str, w: Array) -> Array:
         total = jnp.zeros((), w.dtype)
         for along in leaf_axes(axis, path, w):
-            total = total + jnp.sum(jnp.abs(jnp.diff(w, axis=along)))
+            total = total + jnp.sum(absolute(jnp.diff(w, axis=along)))
         return number(strength, w.dtype) * total
 
     return sum_floating(on_leaf, tree)

@@ -77,7 +77,7 @@ def _denoise(z: Array, d: Array, t: Array) -> Array:
 
 
 def total_variation(
-    tree: PyTree, strength: Scalar, step_size: Scalar = 1.0, *, axis: Axis = -1, metric: PyTree | None = None
+    tree: PyTree, strength: Scalar, step_size: Scalar = 1.0, *, axis: Axis, metric: PyTree | None = None
 ) -> PyTree:
     r"""Makes neighbours along one axis exactly equal where they differ by little (fused lasso, denoising).
 
@@ -107,7 +107,7 @@ def total_variation(
     Examples:
       >>> import jax.numpy as jnp
       >>> import regjax
-      >>> regjax.prox.total_variation(jnp.array([1.0, 1.2, 5.0, 4.8, 5.2]), 0.3)
+      >>> regjax.prox.total_variation(jnp.array([1.0, 1.2, 5.0, 4.8, 5.2]), 0.3, axis=0)
       Array([1.25, 1.25, 4.9 , 4.9 , 4.9 ], dtype=float32)
 
     References:

@@ -13,7 +13,7 @@ from regjax._src import checks
 from regjax._src.numerics import add
 from regjax._src.tree import align, merge
 from regjax._src.types import Array, PyTree, Scalar
-from regjax._src.value import Value
+from regjax._src.value import Value, same_shape
 
 
 class Regularizer(abc.ABC):
@@ -92,9 +92,13 @@ class Term(Value, Regularizer):
         moved = operator(_selected(keep, params), **self._arguments(keep, params), step_size=step_size, metric=metric)
         return merge(moved, params)
 
-    def require_prox(self) -> None:
-        """Raises `TypeError` if the penalty has no proximal operator."""
+    def require_prox(self, *, metric: bool = False) -> None:
+        """Raises an error if the penalty has no proximal operator, or none with these options or in a metric."""
         checks.has_prox(self.name, hasattr(prox, self.name))
+        if self.name == "total_variation":
+            checks.axis_is_one(self.keywords["axis"])
+        if self.name == "nuclear":
+            checks.no_metric("nuclear", metric or None)
 
     def _arguments(self, keep: PyTree, params: PyTree) -> dict[str, Any]:
         keywords = self.keywords
@@ -109,7 +113,7 @@ def make(
     """Returns the regularizer of that name; `strengths` may be arrays that are to be mapped over."""
     for argument, value in strengths.items():
         checks.strengths(argument, value)
-    numbers = tuple(strengths.items()) + ((("anchor", anchor),) if anchor is not None else ())
+    numbers = same_shape(strengths) + ((("anchor", anchor),) if anchor is not None else ())
     return Term(name, numbers, tuple(options.items()), masks.as_mask(mask))
 
 

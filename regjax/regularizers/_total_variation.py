@@ -7,7 +7,7 @@ from regjax._src.types import Axis, Scalar
 from regjax.regularizers._regularizer import Regularizer, make
 
 
-def total_variation(strength: Scalar, *, axis: Axis = -1, mask: Any = None) -> Regularizer:
+def total_variation(strength: Scalar, *, axis: Axis, mask: Any = None) -> Regularizer:
     r"""Makes the total variation a regularizer.
 
     .. math::

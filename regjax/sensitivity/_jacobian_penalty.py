@@ -23,7 +23,7 @@ def jacobian_penalty(
     key: Key | None = None,
     num_projections: int | None = None,
     mode: str = "auto",
-    chunk_size: int | None = None,
+    chunk_size: int | None = 16,
     has_aux: Literal[False] = False,
 ) -> Array: ...
 
@@ -36,7 +36,7 @@ def jacobian_penalty(
     key: Key | None = None,
     num_projections: int | None = None,
     mode: str = "auto",
-    chunk_size: int | None = None,
+    chunk_size: int | None = 16,
     has_aux: Literal[True],
 ) -> tuple[Array, PyTree]: ...
 
@@ -48,7 +48,7 @@ def jacobian_penalty(
     key: Key | None = None,
     num_projections: int | None = None,
     mode: str = "auto",
-    chunk_size: int | None = None,
+    chunk_size: int | None = 16,
     has_aux: bool = False,
 ) -> Array | tuple[Array, PyTree]:
     r"""Averages the squared Frobenius norm of the Jacobian of each example.
@@ -86,8 +86,9 @@ def jacobian_penalty(
       num_projections: how many directions to draw, from 1 to :math:`C` (in mode "forward" to :math:`d`); None computes
         the exact value, and so does a number that is not smaller than the passes it needs.
       mode: "auto", "reverse" or "forward".
-      chunk_size: how many passes are computed at once; None means all. Memory grows with it, and passes of a smaller
-        chunk are computed twice when the penalty is differentiated, so that none of them has to be kept.
+      chunk_size: how many passes are computed at once; None means all of them. Memory grows with it; where
+        there are more passes, they are computed twice when the penalty is differentiated, so that none of them has to
+        be kept.
       has_aux: whether `fn` returns a pair of the output and anything else, which is returned too. Training on
         ``fn = lambda x: (logits, logits)`` needs no forward pass of its own and, where the activations are not
         piecewise linear, no backward pass of its own: with one projection, a step takes about 2 times the operations of

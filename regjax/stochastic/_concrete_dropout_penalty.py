@@ -40,7 +40,8 @@ def concrete_dropout_penalty(
       rate_logit: :math:`a = \log p - \log(1 - p)`, finite; may be traced.
       num_features: the number :math:`K` of entries that are dropped in one example; the number of channels, where whole
         channels are.
-      weight_strength: :math:`\lambda_w`, finite and >= 0; may be traced.
+      weight_strength: :math:`\lambda_w`, finite and >= 0; half of the strength that
+        :func:`regjax.penalties.l2` would take, which has a factor 1/2; may be traced.
       entropy_strength: :math:`\lambda_h`, finite and >= 0; may be traced.
 
     Returns:

@@ -85,7 +85,8 @@ def early_stopping(
       baseline: a metric that has to be passed before any progress counts, or None; may be traced.
       nan: what a NaN does. "wait": it is an update without improvement. "stop": training stops at once, warm-up or
         not. "skip": the update counts in `step` only, so a NaN can stand for a step without validation.
-      keep_best: whether to keep the parameters that gave the best metric.
+      keep_best: whether to keep the parameters that gave the best metric: any tree, so batch statistics may, and with
+        batch normalization should, be part of it.
 
     Returns:
       The pair `init(params=None)` and `update(state, metric, params=None)`. A metric is a real scalar, Python's or
@@ -152,7 +153,8 @@ def early_stopping(
             has_improved=jnp.array(False),
             best_metric=jnp.asarray(jnp.inf if mode == "min" else -jnp.inf, jnp.result_type(float)),
             best_step=jnp.array(-1, jnp.int32),
-            best_params=jax.tree.map(jnp.asarray, params) if keep_best else None,
+            # Copies, so that the parameters may be donated to the first training step.
+            best_params=jax.tree.map(jnp.array, params) if keep_best else None,
             wait=jnp.array(0, jnp.int32),
             step=jnp.array(0, jnp.int32),
         )
@@ -165,7 +167,7 @@ def early_stopping(
         metric = jnp.asarray(metric).astype(state.best_metric.dtype)
         missing = jnp.isnan(metric)
         active = ~state.should_stop
-        judged = active & (state.step >= warmup)
+        judged = active & (state.step >= jnp.asarray(warmup).astype(jnp.int32))
         if nan == "skip":
             judged &= ~missing
 
@@ -174,7 +176,7 @@ def early_stopping(
         if baseline is not None:
             progress &= passes(metric, jnp.asarray(baseline, metric.dtype))
         wait = jnp.where(progress, 0, state.wait + judged.astype(jnp.int32))
-        out_of_patience = judged & ~improved & (wait >= patience) & (state.step > 0)
+        out_of_patience = judged & ~improved & (wait >= jnp.asarray(patience).astype(jnp.int32)) & (state.step > 0)
         stop = out_of_patience | (active & missing) if nan == "stop" else out_of_patience
         return EarlyStoppingState(
             should_stop=state.should_stop | stop,

@@ -35,6 +35,12 @@ def freeze_when_stopped(stopping: EarlyStopping) -> optax.GradientTransformation
     metric, and the parameters stay for ever what they were when the rule stopped. For a metric that is not there at
     every step, make the rule with `nan="skip"` and give NaN in between.
 
+    Only what the optimizer moves freezes and is kept. Batch statistics move on in training passes: with batch
+    normalization, call the rule yourself with parameters and statistics together, ``update(state, metric, (params,
+    statistics))``, and leave the loop when it says so. With an `nnx.Optimizer`, ``state = optimizer.opt_state[-1]`` is
+    this state: ``state.stopping.should_stop[...]`` reads it, and ``nnx.update(model, state.stopping.best_params)`` puts
+    the best parameters back.
+
     It goes last of all in a chain: what follows might move frozen parameters. Under `vmap` each lane freezes by itself.
     Inside `optax.MultiSteps` it judges by the metric of every last mini-step.
 

@@ -77,7 +77,7 @@ def proximal_step(
     """
     checks.regularizer(regularizer, Regularizer)
     for term in regularizer.terms():
-        term.require_prox()
+        term.require_prox(metric=metric is not None)
     checks.number_or_schedule("learning_rate", learning_rate)
 
     def init_fn(params: PyTree) -> ProximalStepState:

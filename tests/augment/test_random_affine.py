@@ -133,7 +133,7 @@ def test_an_empty_batch():
         ({"rotation": (1, 2, 3)}, r"`rotation` must be a number or a pair \(low, high\)"),
         ({"shear": (0, np.inf)}, "`shear` must be finite"),
         ({"shift": (0.1, 0.1, 0.1)}, "`shift` must be a number or have 2 entries"),
-        ({"shift": (0.1, -0.1)}, "`shift` must be finite and >= 0"),
+        ({"shift": (0.1, -0.1)}, r"`shift` must be in \[0, 1\], got -0.1"),
         ({"scale": (0.0, 1.0)}, "`scale` must be finite and > 0, got 0.0"),
         ({"mode": "mirror"}, "`mode` must be one of"),
         ({"interpolation": "cubic"}, "`interpolation` must be one of 'linear', 'nearest', got 'cubic'"),
@@ -156,3 +156,8 @@ def test_value_errors(options, message):
 def test_other_errors(x, options, error, message):
     with pytest.raises(error, match=message):
         jax.eval_shape(lambda key: random_affine(**({"key": key, "x": x} | options)), jax.random.key(0))
+
+
+def test_a_shift_in_pixels_is_refused():
+    with pytest.raises(ValueError, match=r"`shift` must be in \[0, 1\], got 2"):
+        random_affine(jax.random.key(0), jnp.ones((1, 4, 4, 1)), shift=2)

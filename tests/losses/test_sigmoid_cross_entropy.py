@@ -148,3 +148,8 @@ def test_smoothing_may_be_mapped_over_and_differentiated():
 def test_errors(error, message, labels, arguments):
     with pytest.raises(error, match=message):
         sigmoid_cross_entropy(**({"logits": np.zeros(2, np.float32), "labels": labels} | arguments))
+
+
+def test_a_traced_label_above_one_shows():
+    loss = sigmoid_cross_entropy(jnp.ones(3), jnp.array([7, 1, -1]))
+    np.testing.assert_array_equal(jnp.isnan(loss), [True, False, False])

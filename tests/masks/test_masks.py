@@ -328,3 +328,9 @@ def test_select_hides_what_is_not_selected():
     with pytest.raises(TypeError, match="must have real leaves, got complex ones at 'z'"):
         masks.select(None, {"z": jnp.ones(2, jnp.complex64)})
     assert masks.select("w", {"z": 1j, "w": 1.0}) == {"z": None, "w": 1.0}
+
+
+def test_a_learned_rate_is_left_out_by_the_preset():
+    tree = {"ConcreteDropout_0": {"rate_logit": 1.0}, "Dense_0": {"kernel": 1.0}}
+    chosen = masks.resolve(masks.no_bias_or_norm(), tree)
+    assert chosen == {"ConcreteDropout_0": {"rate_logit": False}, "Dense_0": {"kernel": True}}

@@ -53,7 +53,8 @@ def test_one_group_is_flaxs_own_layer(dtype, options):
     one, other = ghost(7, **options), nnx.BatchNorm(3, rngs=nnx.Rngs(0), **options)
     assert_close(pure(one), pure(other), 0)
     half = dtype == jnp.bfloat16 or jnp.bfloat16 in options.values()
-    tolerance = 2e-2 if half else 2e-6
+    # Where only the result is half, Flax rounds the inputs before it takes their statistics.
+    tolerance = 5e-2 if "dtype" in options else 2e-2 if half else 2e-6
     assert_close(train(one, X.astype(dtype)), train(other, X.astype(dtype)), tolerance)
     assert_close(pure(one), pure(other), tolerance)
     # Checkpoints can be swapped, and evaluation is that of Flax, whatever the size of the batch.
@@ -131,3 +132,10 @@ def test_arguments_are_checked():
         ghost(2, momentun=0.9)
     with pytest.raises(ValueError, match="`axis` must not name axis 0, which is the batch"):
         ghost(2, axis=0)(jnp.ones((3, 4)))
+
+
+def test_statistics_are_those_of_the_inputs_whatever_the_dtype_of_the_result():
+    x = 1000 + jax.random.normal(jax.random.key(0), (64, 3))
+    layer = layers.GhostBatchNorm(3, virtual_batch_size=32, dtype=jnp.bfloat16, momentum=0.0, rngs=nnx.Rngs(0))
+    assert layer(x, use_running_average=False).dtype == jnp.bfloat16
+    np.testing.assert_allclose(layer.var[...], np.var(np.reshape(x, (2, 32, 3)), axis=1).mean(axis=0), rtol=1e-3)

@@ -103,3 +103,11 @@ def test_an_anchor_that_does_not_fit_is_refused():
         penalties.l2_sp({"w": jnp.ones(2)}, anchor={"v": jnp.ones(2)})
     with pytest.raises(ValueError, match=r"`anchor` must have the shapes of `tree`, got \(3,\) for \(2,\)"):
         penalties.l2_sp({"w": jnp.ones(2)}, anchor={"w": jnp.ones(3)})
+
+
+@pytest.mark.parametrize("case", [c for c in PENALTIES if c.name != "penalties.l2_sp"], ids=str)
+def test_zero_weights_are_not_pulled(case):
+    # The subgradient at 0 is 0, where the derivative of `jnp.abs` is 1.
+    gradient = jax.grad(lambda t: case(t))(jax.tree.map(jnp.zeros_like, tree()))
+    for leaf in jax.tree.leaves(gradient):
+        np.testing.assert_array_equal(leaf, 0)

@@ -66,3 +66,12 @@ def test_bad_arguments_are_refused():
         projections.spectral_norm(jnp.ones((2, 2)), -1.0)
     with pytest.raises(ValueError, match="`stacked_axes` must be >= 0, got -1"):
         projections.orthogonal(jnp.ones((2, 2)), stacked_axes=-1)
+
+
+def test_no_derivative_flows_through_the_choice_among_several_nearest_matrices():
+    z = RNG.standard_normal((16, 6)).astype(np.float32)
+    gradient = jax.jit(jax.grad(lambda z: jnp.sum(jnp.cos(projections.orthogonal(z)))))
+    whole = float(jnp.max(jnp.abs(gradient(z))))
+    for twin in (z[:, 0], np.zeros(16)):
+        z[:, 1] = twin
+        assert float(jnp.max(jnp.abs(gradient(z)))) < 10 * whole

@@ -13,7 +13,7 @@ RNG = np.random.default_rng(0)
 @jax.jit
 @jax.vmap
 def denoise(z, strength, d):
-    return prox.total_variation(z, strength, metric=d)
+    return prox.total_variation(z, strength, axis=-1, metric=d)
 
 
 def by_quadratic_program(z, strength, d):
@@ -42,7 +42,7 @@ def test_long_vectors_keep_their_digits():
     # From the pieces that were found, the values in float64; the optimality conditions of those are then exact.
     n, strength = 3000, 4.0
     z = np.cumsum(RNG.standard_normal(n)).astype(np.float32)
-    x = np.asarray(prox.total_variation(z, strength))
+    x = np.asarray(prox.total_variation(z, strength, axis=-1))
     ends = np.flatnonzero(np.append(np.diff(x) != 0, True))
     sizes = np.diff(np.append(-1, ends))
     jumps = np.sign(np.diff(x[ends].astype(np.float64)))
@@ -61,7 +61,7 @@ def test_derivatives_are_those_of_the_pieces(enable_x64):
     @jax.jit
     def total(arguments):
         z, d, strength = arguments
-        return jnp.vdot(weights, prox.total_variation(z, strength, metric=d))
+        return jnp.vdot(weights, prox.total_variation(z, strength, axis=-1, metric=d))
 
     at = (jnp.asarray(RNG.standard_normal(9)), jnp.asarray(np.exp(RNG.uniform(-1, 1, 9))), jnp.asarray(0.3))
     direction = (jnp.asarray(np.sin(np.arange(9.0))), weights, jnp.asarray(0.7))
@@ -80,7 +80,7 @@ def test_derivatives_are_those_of_the_pieces(enable_x64):
 def test_pieces_are_equal_bit_for_bit(dtype):
     steps = np.repeat([0.1, 2.3, -1.7], 20)
     z = jnp.asarray(steps + 0.1 * np.random.default_rng(0).standard_normal(60), dtype)
-    x = np.asarray(prox.total_variation(z, 3.0).astype(jnp.float32))
+    x = np.asarray(prox.total_variation(z, 3.0, axis=-1).astype(jnp.float32))
     np.testing.assert_array_equal(x.reshape(3, 20), np.broadcast_to(x[::20, None], (3, 20)))
     assert len(set(x.tolist())) == 3
 
@@ -108,11 +108,11 @@ def test_works_along_one_axis_of_any_array():
     exact = np.stack([by_quadratic_program(row, 0.3, np.ones(4)) for row in rows])
     np.testing.assert_allclose(x, np.moveaxis(exact.reshape(3, 2, 4), -1, 1), atol=1e-6)
     np.testing.assert_array_equal(prox.total_variation(z[:, :, :1], 0.3, axis=(-1,)), z[:, :, :1])
-    np.testing.assert_allclose(prox.total_variation(jnp.array([1.0, 3.0]), 0.5), [1.5, 2.5], rtol=1e-6)
+    np.testing.assert_allclose(prox.total_variation(jnp.array([1.0, 3.0]), 0.5, axis=0), [1.5, 2.5], rtol=1e-6)
     with pytest.raises(ValueError, match=r"`axis` must be one axis for a proximal operator, got \(0, 1\)"):
         prox.total_variation(z, 0.3, axis=(1, 0))
     with pytest.raises(ValueError, match="`axis` must be in range for the leaf 's' of shape"):
-        prox.total_variation({"s": jnp.float32(1.0)}, 0.3)
+        prox.total_variation({"s": jnp.float32(1.0)}, 0.3, axis=-1)
 
 
 def test_the_penalty_of_several_axes_is_the_sum():

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from regjax import masks, penalties, prox, regularizers
+from regjax import masks, penalties, prox, regularizers, transforms
 from regjax.regularizers import Regularizer
 from tests.cases import PENALTIES, PENALTIES_ONLY, REGULARIZERS, tree
 
@@ -194,3 +194,23 @@ def test_every_penalty_has_a_regularizer_of_its_name():
     assert set(penalties.__all__) == set(regularizers.__all__) - {"Regularizer", "by_path"}
     assert set(prox.__all__) <= set(penalties.__all__)
     assert all(isinstance(regularizer, Regularizer) for regularizer in REGULARIZERS)
+
+
+def test_single_numbers_go_along_where_others_are_mapped_over():
+    w = jnp.array([2.0, -0.5])
+    swept = jax.vmap(lambda r: r.penalty(w))(regularizers.mcp(jnp.array([0.1, 1.0]), gamma=3.0))
+    expected = [regularizers.mcp(strength, gamma=3.0).penalty(w) for strength in (0.1, 1.0)]
+    np.testing.assert_allclose(swept, expected, rtol=1e-6)
+    swept = jax.vmap(lambda r: r.penalty(w))(regularizers.elastic_net(0.1, np.array([0.2, 0.3])))
+    np.testing.assert_allclose(swept, [0.25 + 0.1 * 4.25, 0.25 + 0.15 * 4.25], rtol=1e-6)
+
+
+def test_what_an_operator_cannot_do_is_refused_when_the_transformation_is_made():
+    with pytest.raises(ValueError, match=r"`axis` must be one axis for a proximal operator, got \(0, 1\)"):
+        transforms.proximal_step(regularizers.total_variation(0.1, axis=(0, 1)), 0.1)
+    with pytest.raises(ValueError, match="`axis` must be one axis for a proximal operator, got None"):
+        transforms.proximal_step(regularizers.total_variation(0.1, axis=None), 0.1)
+    with pytest.raises(ValueError, match="`metric` must be None for nuclear"):
+        transforms.proximal_step(regularizers.nuclear(0.1), 0.1, metric=jnp.ones((2, 2)))
+    with pytest.raises(ValueError, match="`regularizer` must be a penalty of parameters, got activity"):
+        transforms.add_penalty_gradients(regularizers.activity(0.1, 0.0))

@@ -305,7 +305,7 @@ def test_derivatives_are_finite_where_the_jacobian_vanishes():
         (jnp.sin, {"chunk_size": 0}, ValueError, "`chunk_size` must be >= 1, got 0"),
         (jnp.sin, {"has_aux": 1}, TypeError, "`has_aux` must be True or False, got 1"),
         (jnp.sin, {"has_aux": True}, TypeError, r"`fn\(x\)` must return a pair \(output, auxiliary\) where"),
-        (lambda x: (x, x), {}, TypeError, r"`fn\(x\)` must return one array, got \("),
+        (lambda x: (x, x), {}, TypeError, r"`fn\(x\)` must return one array, or with `has_aux=True` a pair, got \("),
         (lambda x: x > 0, {}, TypeError, r"`fn\(x\)` must be a floating array, got dtype bool"),
         (jnp.sum, {}, ValueError, r"`fn\(x\)` must have a row for each of the 2 examples of `x`, got shape \(\)"),
         (lambda x: x[:1], {}, ValueError, r"`fn\(x\)` must have a row for each of the 2 .* got shape \(1, 3\)"),

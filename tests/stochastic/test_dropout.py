@@ -196,3 +196,9 @@ def test_the_expectation_is_the_input():
 def test_shared_axes_must_exist_and_differ(dims):
     with pytest.raises(ValueError, match="`broadcast_dims` must"):
         dropout(jax.random.key(0), jnp.ones((2, 3)), 0.5, broadcast_dims=dims)
+
+
+@pytest.mark.parametrize("x", [None, {"a": jnp.ones(2)}], ids=["None", "dict"])
+def test_what_is_no_array_is_refused(key, x):
+    with pytest.raises(TypeError, match="`x` must be an array, got "):
+        dropout(key, x, 0.5)

@@ -1,5 +1,6 @@
 """Early stopping against its definition, step by step in Python, and against the stopping indices of Keras 3."""
 
+import functools
 import itertools
 import math
 import re
@@ -278,3 +279,24 @@ def test_parameters_to_keep_have_to_be_given_and_to_fit():
         update(state, 1.0, {"w": jnp.zeros(3)})
     with pytest.raises(ValueError, match=r"got bfloat16\[2\] for float32\[2\]"):
         update(state, 1.0, {"w": jnp.zeros(2, jnp.bfloat16)})
+
+
+def test_the_parameters_to_keep_may_be_donated():
+    rule = early_stopping(patience=2, keep_best=True)
+
+    @functools.partial(jax.jit, donate_argnums=(0, 1))
+    def step(params, state):
+        return params + 1, rule.update(state, 1.0, params)
+
+    params = jnp.zeros(3)
+    params, state = step(params, rule.init(params))
+    params, state = step(params, state)
+    np.testing.assert_array_equal(state.best_params, 0)
+
+
+def test_counts_of_any_integer_dtype():
+    init, update = early_stopping(patience=jnp.uint32(2), warmup=jnp.int8(1))
+    state = init()
+    for _ in range(4):
+        state = update(state, 1.0)
+    assert bool(state.should_stop) and int(state.step) == 4

@@ -9,9 +9,11 @@ One file holds the checks of one topic.
 """
 
 from regjax._src.checks._arrays import (
+    any_array,
     axes,
     axis_kind,
     axis_or_auto,
+    boolean,
     classes,
     floating,
     hashable_axis,
@@ -62,7 +64,7 @@ from regjax._src.checks._images import (
     option_of_each,
     padding,
     planes,
-    strength_for_each,
+    share_for_each,
     symmetric_interval,
 )
 from regjax._src.checks._kinds import (
@@ -112,10 +114,8 @@ from regjax._src.checks._masksembles import (
 )
 from regjax._src.checks._mixing import (
     batch_size,
-    boolean,
     classes_given,
     examples,
-    height_and_width,
     mixable,
     one_for_each_axis,
     spatial_shape,
@@ -140,6 +140,7 @@ from regjax._src.checks._numbers import (
 from regjax._src.checks._penalties import (
     above,
     all_above,
+    axis_is_one,
     no_metric,
     one_axis,
 )
@@ -171,9 +172,11 @@ from regjax._src.checks._values import (
 __all__ = [
     "above",
     "all_above",
+    "any_array",
     "at_least",
     "axes",
     "axes_of_examples",
+    "axis_is_one",
     "axis_kind",
     "axis_or_auto",
     "batch",
@@ -217,7 +220,6 @@ __all__ = [
     "has_prox",
     "has_stream",
     "hashable_axis",
-    "height_and_width",
     "instance",
     "integer_labels",
     "integers",
@@ -275,6 +277,7 @@ __all__ = [
     "same_shapes",
     "same_structure",
     "scalar",
+    "share_for_each",
     "spatial_axes",
     "spatial_shape",
     "spectrograms",
@@ -282,7 +285,6 @@ __all__ = [
     "stacked_logits",
     "stopping",
     "strength",
-    "strength_for_each",
     "strengths",
     "symmetric_interval",
     "unique_paths",

@@ -10,11 +10,27 @@ from regjax._src.checks._kinds import instance, one_of
 from regjax._src.types import Array, ArrayLike, Axis
 
 
+def any_array(name: str, value: ArrayLike) -> Array:
+    """Converts to an array of any dtype."""
+    try:
+        return jnp.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"`{name}` must be an array, got {type(value).__name__}") from error
+
+
 def floating(name: str, value: ArrayLike) -> Array:
     """Converts to a floating array."""
-    array = jnp.asarray(value)
+    array = any_array(name, value)
     if not jnp.issubdtype(array.dtype, jnp.floating):
         raise TypeError(f"`{name}` must be a floating array, got dtype {array.dtype}")
+    return array
+
+
+def boolean(name: str, value: ArrayLike) -> Array:
+    """Converts to a boolean array."""
+    array = any_array(name, value)
+    if array.dtype != jnp.bool_:
+        raise TypeError(f"`{name}` must be a boolean array, got dtype {array.dtype}")
     return array
 
 

@@ -32,6 +32,8 @@ def pair(value: Any) -> tuple[Any, Any]:
 
 def rows(value: Any, num_examples: int) -> Array:
     """Checks what a function returns for a batch: one row for each example."""
+    if isinstance(value, tuple):
+        raise TypeError(f"`fn(x)` must return one array, or with `has_aux=True` a pair, got {value!r}")
     instance("fn(x)", value, jax.Array | np.ndarray, "return one array")
     array = floating("fn(x)", value)
     if array.shape[:1] != (num_examples,) or array.size == 0:

@@ -9,7 +9,7 @@ import numpy as np
 
 from regjax._src.checks._arrays import axes
 from regjax._src.checks._kinds import instance
-from regjax._src.checks._numbers import at_least, numbers, ordered, scalar, strength, strengths
+from regjax._src.checks._numbers import at_least, numbers, ordered, rate, scalar, strength, strengths
 from regjax._src.types import Array, Axis
 
 
@@ -71,13 +71,13 @@ def symmetric_interval(name: str, value: Any) -> tuple[Any, Any]:
     return value[0], value[1]
 
 
-def strength_for_each(name: str, value: Any, count: int) -> tuple[Any, ...]:
-    """Returns `count` numbers >= 0; one stands for all."""
+def share_for_each(name: str, value: Any, count: int) -> tuple[Any, ...]:
+    """Returns `count` numbers in [0, 1]; one stands for all."""
     each = tuple(value) if isinstance(value, tuple | list) else (value,) * count
     if len(each) != count:
         raise ValueError(f"`{name}` must be a number or have {count} entries, got {value}")
     for entry in each:
-        strength(name, entry)
+        rate(name, entry)
     return each
 
 

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from regjax._src.checks._arrays import axes, floating, same_shape
+from regjax._src.checks._arrays import any_array, axes, boolean, floating, same_shape
 from regjax._src.checks._numbers import numbers
 from regjax._src.types import Array, ArrayLike
 
@@ -26,7 +26,7 @@ def has_classes(name: str, shape: tuple[int, ...], axis: int) -> None:
 
 def class_labels(value: ArrayLike) -> Array:
     """Converts to integer or soft labels."""
-    array = jnp.asarray(value)
+    array = any_array("labels", value)
     if not (jnp.issubdtype(array.dtype, jnp.integer) or jnp.issubdtype(array.dtype, jnp.floating)):
         raise TypeError(f"`labels` must be integers, or probabilities in a floating array, got dtype {array.dtype}")
     return array
@@ -34,7 +34,7 @@ def class_labels(value: ArrayLike) -> Array:
 
 def integer_labels(value: ArrayLike) -> Array:
     """Converts to integer labels."""
-    array = jnp.asarray(value)
+    array = any_array("labels", value)
     if not jnp.issubdtype(array.dtype, jnp.integer):
         raise TypeError(f"`labels` must be an integer array, got dtype {array.dtype}")
     return array
@@ -42,7 +42,7 @@ def integer_labels(value: ArrayLike) -> Array:
 
 def binary_labels(value: ArrayLike) -> Array:
     """Converts to labels that are probabilities, zeros and ones, or booleans."""
-    array = jnp.asarray(value)
+    array = any_array("labels", value)
     return array if array.dtype == jnp.bool_ else class_labels(array)
 
 
@@ -88,9 +88,7 @@ def num_classes_fits(num_classes: int, dtype: Any) -> None:
 
 def entries(value: ArrayLike, shape: tuple[int, ...], of: str) -> Array:
     """Returns the mask that `where` is, broadcast to the shape of what it masks."""
-    array = jnp.asarray(value)
-    if array.dtype != jnp.bool_:
-        raise TypeError(f"`where` must be a boolean array, got dtype {array.dtype}")
+    array = boolean("where", value)
     if array.ndim > len(shape) or any(m not in (1, n) for m, n in zip(array.shape[::-1], shape[::-1], strict=False)):
         raise ValueError(f"`where` must broadcast to the shape {shape} of `{of}`, got shape {array.shape}")
     return jnp.broadcast_to(array, shape)

@@ -53,6 +53,7 @@ def has_stream(name: str, found: bool, streams: Iterable[str]) -> None:
     if not found:
         raise ValueError(
             f"`rngs` must have a key for the stream '{name}', got {sorted(streams)}: pass `rngs={{'{name}': key}}`"
+            f" (and where Linen's RNN, scan or vmap is around the layer, name '{name}' in its `split_rngs`)"
         )
 
 

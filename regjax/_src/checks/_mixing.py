@@ -45,14 +45,6 @@ def examples(name: str, value: ArrayLike, batch: int) -> Array:
     return array
 
 
-def boolean(name: str, value: ArrayLike) -> Array:
-    """Checks a mask of entries."""
-    array = jnp.asarray(value)
-    if array.dtype != jnp.bool_:
-        raise TypeError(f"`{name}` must be a boolean array, got dtype {array.dtype}")
-    return array
-
-
 def mixable(name: str, value: ArrayLike) -> Array:
     """Checks targets that can be mixed, or made so."""
     array = jnp.asarray(value)
@@ -69,13 +61,6 @@ def classes_given(name: str, num_classes: int | None) -> int:
             " (or pass `y=None` and mix the two losses by `weight` and `partner`)"
         )
     return num_classes
-
-
-def height_and_width(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Returns the size of images in pixels."""
-    if len(shape) != 4:
-        raise ValueError(f"`x` must have shape [batch, height, width, channels], got {shape}")
-    return spatial_shape({"x": shape})
 
 
 def one_for_each_axis(name: str, value: Any, spatial: tuple[int, ...]) -> None:

@@ -24,6 +24,12 @@ def no_metric(name: str, metric: Any) -> None:
         raise ValueError(f"`metric` must be None for {name}, whose operator is Euclidean, got {type(metric).__name__}")
 
 
+def axis_is_one(axis: Any) -> None:
+    """Checks that axes, as a user says them, are one."""
+    if axis is None or (isinstance(axis, tuple | list) and len(axis) != 1):
+        raise ValueError(f"`axis` must be one axis for a proximal operator, got {axis}")
+
+
 def one_axis(axes: tuple[int, ...]) -> int:
     """Returns the only axis, for an operator that is exact along one."""
     if len(axes) != 1:

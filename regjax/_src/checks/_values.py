@@ -20,9 +20,13 @@ def has_prox(name: str, there_is_one: bool) -> None:
 
 
 def has_gradient(name: str) -> None:
-    """Refuses the one penalty whose gradient is zero everywhere."""
+    """Refuses the penalty whose gradient is zero everywhere, and the one of outputs."""
     if name == "l0":
         raise ValueError("`regularizer` must have a gradient, got l0: use `proximal_step` for it")
+    if name == "activity":
+        raise ValueError(
+            "`regularizer` must be a penalty of parameters, got activity, which is one of outputs: add it to the loss"
+        )
 
 
 def has_init(value: Any) -> None:

@@ -23,6 +23,7 @@ import optax
 from _digits import data, style
 from _digits.command_line import Parser
 from _digits.models import MLP, logits
+from _digits.standard_error import standard_error
 from tqdm import tqdm
 
 from regjax import augment, losses, sensitivity
@@ -270,11 +271,6 @@ def csv_table(results: list[Result]) -> str:
         cells = (f"{number:.6g}" for name in numbers for number in (row[name].mean(), standard_error(row[name])))
         writer.writerow([row["method"], *cells])
     return stream.getvalue()
-
-
-def standard_error(values: np.ndarray) -> float:
-    """Returns the standard error of the mean; NaN for one value."""
-    return float(np.std(values, ddof=1)) / math.sqrt(values.size) if values.size > 1 else math.nan
 
 
 def draw_robustness(results: list[Result], path: pathlib.Path) -> None:

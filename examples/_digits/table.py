@@ -7,6 +7,7 @@ import textwrap
 
 import numpy as np
 
+from _digits.standard_error import standard_error
 from _digits.training import Trained
 
 # Three lines for each column.
@@ -66,20 +67,16 @@ def _row(trained: Trained, results: list[Trained]) -> dict[str, str | float]:
         "train_loss_as_trained": float(final.noisy_train_loss.mean()),
         "train_loss": float(final.train_loss.mean()),
         "validation_accuracy": float(validation.mean()),
-        "validation_accuracy_error": _standard_error(validation),
+        "validation_accuracy_error": standard_error(validation),
         "test_accuracy": float(test.mean()),
-        "test_accuracy_error": _standard_error(test),
+        "test_accuracy_error": standard_error(test),
         "gain": float(gain.mean()),
-        "gain_error": _standard_error(gain),
+        "gain_error": standard_error(gain),
         "zeros": 100 * float(final.zeros.mean()),
         "largest_unit_norm": float(final.unit_norm.max()),
         "pixels_kept": float(final.pixels.mean()),
         "seconds": trained.seconds,
     }
-
-
-def _standard_error(values: np.ndarray) -> float:
-    return float(np.std(values, ddof=1)) / math.sqrt(values.size) if values.size > 1 else math.nan
 
 
 def _cells(row: dict[str, str | float]) -> list[str]:

@@ -12,35 +12,10 @@ from regjax._src.types import Array
 
 
 class GhostBatchNorm(nnx.BatchNorm):
-    r"""Batch normalization with statistics of small virtual batches, whatever the size of the batch.
+    """NNX form of :class:`regjax.linen.GhostBatchNorm`, where its formulas stand.
 
-    In training the batch is cut into groups of at most `virtual_batch_size` consecutive examples, and every group is
-    normalized by its own mean :math:`\mu_g` and biased variance :math:`\sigma_g^2`. So a large batch keeps the noise,
-    and with it the regularization, of small ones. If the batch is not a multiple of `virtual_batch_size`, the groups
-    are made as few and as equal as possible (129 examples in groups of at most 128 are 65 and 64); a batch that is
-    smaller is one group, and the layer is then Flax's own.
-
-    The running statistics move once in a call,
-
-    .. math::
-
-      \mu \leftarrow \rho \mu + (1 - \rho) \operatorname{mean}_g \mu_g, \qquad
-      \sigma^2 \leftarrow \rho \sigma^2 + (1 - \rho) \operatorname{mean}_g \sigma_g^2,
-
-    where groups count by their number of entries, which are equal in general. The mean is that of the whole batch. The
-    variance is not: that of the whole batch is larger by the variance of the group means. It is the variance by which
-    the network was normalized in training, and it is a little smaller than that of the population: by a factor
-    :math:`1 - 1/m` for groups of :math:`m` independent entries. (The paper moves the statistics once for each group;
-    with :math:`k` groups, the momentum :math:`\rho^k` is as fast.)
-
-    The layer is Flax's `BatchNorm` in all else: its attributes, call arguments, parameters and statistics, so that
-    checkpoints can be swapped. Evaluation is Flax's own code, and takes a batch of any size. Two differences:
-    statistics are always computed in float32, or in float64 for a float64 input, and by default in two passes, which
-    does not cancel where the mean is large.
-
-    With `axis_name`, by which Flax normalizes over all devices, groups stay within a device, and only the running
-    statistics are averaged over them. Under `jit` with a sharded batch no name is needed; where every device holds
-    whole groups, only the running statistics travel.
+    The layer is Flax's `BatchNorm` in all but the statistics of training: attributes, call arguments, parameters and
+    running statistics are the same, so that checkpoints can be swapped, and evaluation is Flax's own code.
 
     Attributes:
       num_features: the number of features.

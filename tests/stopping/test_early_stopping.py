@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax.training.early_stopping import EarlyStopping as FlaxEarlyStopping
 
 from regjax import stopping
 from regjax.stopping import EarlyStopping, early_stopping
@@ -152,6 +153,22 @@ def test_equals_the_definition(mode, relative, nan, with_baseline):
             assert float(last.best_metric[lane]) == best
         stops += index is not None
     assert stops > 5
+
+
+@pytest.mark.parametrize("patience", [0, 1, 3])
+def test_flax_is_one_update_later(patience):
+    """The README says so; Flax has no `mode` and is poisoned by NaN."""
+    metrics = np.random.default_rng(0).integers(0, 6, (20, 12)).astype(float)
+    rule = early_stopping(patience=patience + 1)
+    ours = jax.jit(jax.vmap(lambda row: jax.lax.scan(lambda s, m: (rule.update(s, m), None), rule.init(), row)[0]))
+    states = ours(jnp.asarray(metrics, jnp.float32))
+    for lane, row in enumerate(metrics):
+        theirs, steps = FlaxEarlyStopping(patience=patience), 0
+        for metric in row:
+            theirs, steps = theirs.update(metric), steps + 1
+            if theirs.should_stop:
+                break
+        assert (bool(states.should_stop[lane]), int(states.step[lane])) == (theirs.should_stop, steps)
 
 
 def test_has_improved_tells_of_the_last_update_only():

@@ -32,6 +32,5 @@ def axis_is_one(axis: Any) -> None:
 
 def one_axis(axes: tuple[int, ...]) -> int:
     """Returns the only axis, for an operator that is exact along one."""
-    if len(axes) != 1:
-        raise ValueError(f"`axis` must be one axis for a proximal operator, got {axes}")
+    axis_is_one(axes)
     return axes[0]

@@ -324,3 +324,18 @@ def test_wrong_inputs_are_refused():
         jacobian_penalty(jnp.sin, 1.0)
     with pytest.raises(ValueError, match=r"^`x` must have at least one entry, got shape \(0, 3\)"):
         jacobian_penalty(jnp.sin, jnp.ones((0, 3)))
+
+
+def test_by_default_not_all_of_many_passes_are_kept_at_once():
+    kernels = jnp.ones((32, 32)), jnp.ones((32, 128))
+
+    def memory(**options):
+        def penalty(kernels, x):
+            return jacobian_penalty(
+                lambda x: jnp.tanh(jnp.tanh(x @ kernels[0]) @ kernels[1]), x, mode="reverse", **options
+            )
+
+        compiled = jax.jit(jax.grad(penalty)).lower(kernels, jnp.ones((16, 32))).compile()
+        return compiled.memory_analysis().temp_size_in_bytes
+
+    assert memory() < memory(chunk_size=None) / 2

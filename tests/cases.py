@@ -19,6 +19,8 @@ from regjax import (
     diagnostics,
     losses,
     masks,
+    projections,
+    pruning,
     regularizers,
     stochastic,
     stopping,
@@ -149,6 +151,7 @@ CONSTRAINTS = [
     constraints.simplex(axis=-1),
     constraints.spectral_norm(0.9),
     constraints.orthogonal(),
+    constraints.intersection(constraints.max_norm(0.9, mask="kernel"), constraints.non_negative(), num_iterations=9),
     constraints.by_path({"bias": constraints.non_negative(), "kernel": constraints.max_norm(0.9)}),
 ]
 
@@ -173,8 +176,29 @@ TRANSFORMS: dict[str, Callable[[], optax.GradientTransformationExtraArgs]] = {
     "proximal_step-metric": lambda: transforms.proximal_step(
         regularizers.group_lasso(0.3, axis=0), 0.5, metric=jax.tree.map(lambda a: np.abs(a) + 1, _ANCHOR)
     ),
+    "proximal": lambda: transforms.proximal(optax.sgd(0.1), regularizers.l1(0.3, mask="**/kernel"), 0.1),
+    "proximal-metric": lambda: transforms.proximal(
+        optax.rmsprop(0.1), regularizers.group_lasso(0.3, axis=0), 0.1, metric=transforms.rmsprop_metric()
+    ),
+    "proximal_adam": lambda: transforms.proximal_adam(0.1, regularizers.sparse_group_lasso(0.1, 0.2, axis=-1)),
+    "proximal_adam-options": lambda: transforms.proximal_adam(
+        optax.linear_schedule(0.1, 0.01, 5),
+        regularizers.by_path({"kernel": regularizers.elastic_net(0.3, 0.1), "bias": None}),
+        weight_decay=0.1,
+        mask="**/kernel",
+        nesterov=True,
+    ),
+    "proximal_adam-amsgrad": lambda: transforms.proximal_adam(0.1, regularizers.l1(0.3), amsgrad=True),
+    "proximal_sgd": lambda: transforms.proximal_sgd(0.1, regularizers.l1(0.3)),
+    "proximal_sgd-momentum": lambda: transforms.proximal_sgd(
+        optax.linear_schedule(0.1, 0.01, 5), regularizers.l1(0.3), momentum=0.5, nesterov=True
+    ),
+    "proximal_sgd-accelerated": lambda: transforms.proximal_sgd(0.1, regularizers.l1(0.3), accelerated=True),
     "project": lambda: transforms.project(constraints.max_norm(0.9)),
     "project-by-path": lambda: transforms.project(CONSTRAINTS[-1]),
+    "project-intersection": lambda: transforms.project(
+        constraints.intersection(constraints.max_norm(0.9), constraints.non_negative(), num_iterations=9)
+    ),
 }
 
 
@@ -259,8 +283,9 @@ OTHERS: dict[str, Callable[[], Any]] = {
         jax.random.key(0), jnp.ones((2, 5), jnp.int32), 0.5, mask_token=0, where=jnp.ones((2, 5), bool)
     ),
     "diagnostics.describe": lambda: diagnostics.describe(REGULARIZERS[0], tree()),
-    "diagnostics.group_sparsity": lambda: diagnostics.group_sparsity(tree(), 0),
+    "diagnostics.group_sparsity": lambda: diagnostics.group_sparsity(tree(), 1, mask="kernel"),
     "diagnostics.norms": lambda: diagnostics.norms(tree()),
+    "diagnostics.optimality": lambda: diagnostics.optimality(REGULARIZERS[5], tree(), tree()),
     "diagnostics.sparsity": lambda: diagnostics.sparsity(tree()),
     "losses.confidence_penalty": lambda: losses.confidence_penalty(_LOGITS, threshold=0.5, where=_VALID),
     "losses.jensen_shannon": lambda: losses.jensen_shannon([_LOGITS, 0.5 * _LOGITS], where=_VALID),
@@ -282,6 +307,12 @@ OTHERS: dict[str, Callable[[], Any]] = {
     "masks.path": lambda: masks.resolve(masks.path("bias"), tree()),
     "masks.resolve": lambda: masks.resolve(None, tree()),
     "masks.select": lambda: masks.select("kernel", tree()),
+    "pruning.remove_zero_units": lambda: pruning.remove_zero_units(
+        {"a": tree(), "b": {"kernel": tree()["kernel"].T}}, ["a", "b"], activation=jnp.tanh
+    ),
+    "projections.intersection": lambda: projections.intersection(
+        tree(), [projections.non_negative, lambda t: projections.l2_ball(t, 1.0)], num_iterations=2
+    ),
     "stochastic.concrete_dropout": lambda: stochastic.concrete_dropout(jax.random.key(0), jnp.ones((4, 3)), -1.0),
     "stochastic.concrete_dropout_penalty": lambda: stochastic.concrete_dropout_penalty(tree(), -1.0, num_features=4),
     "stochastic.masksembles": lambda: stochastic.masksembles(jnp.ones((5, 8)), stochastic.masksembles_masks(8, 4, 2.0)),

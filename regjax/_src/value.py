@@ -67,10 +67,15 @@ class Value:
 
     def touched(self, chosen: PyTree, params: PyTree) -> dict[str, str]:
         """Returns the text for the path of every leaf that is chosen and that the operator does not pass by."""
-        items = zip(leaf_paths(params), jax.tree.leaves(params), jax.tree.leaves(chosen), strict=True)
-        return {path: self.text() for path, leaf, yes in items if yes and self._acts_on(np.ndim(leaf))}
+        acting = zip(leaf_paths(params), self.acts_on(chosen, params), strict=True)
+        return {path: self.text() for path, yes in acting if yes}
 
-    def _acts_on(self, ndim: int) -> bool:
+    def acts_on(self, chosen: PyTree, params: PyTree) -> list[bool]:
+        """Tells of every leaf whether it is chosen and the operator does not pass it by."""
+        items = zip(jax.tree.leaves(chosen), jax.tree.leaves(params), strict=True)
+        return [yes and self._takes(np.ndim(leaf)) for yes, leaf in items]
+
+    def _takes(self, ndim: int) -> bool:
         keywords = self.keywords
         matrices_only = "stacked_axes" in keywords
         return is_matrix(ndim, keywords["stacked_axes"]) if matrices_only else not passed_by(keywords.get("axis"), ndim)

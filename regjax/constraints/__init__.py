@@ -7,6 +7,7 @@ The same value projects parameters (`constraint.project(params)`), follows the o
 from regjax.constraints._box import box
 from regjax.constraints._by_path import by_path
 from regjax.constraints._constraint import Constraint
+from regjax.constraints._intersection import intersection
 from regjax.constraints._l1_ball import l1_ball
 from regjax.constraints._l2_ball import l2_ball
 from regjax.constraints._linf_ball import linf_ball
@@ -22,6 +23,7 @@ __all__ = [
     "Constraint",
     "box",
     "by_path",
+    "intersection",
     "l1_ball",
     "l2_ball",
     "linf_ball",

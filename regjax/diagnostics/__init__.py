@@ -1,7 +1,8 @@
-"""What is regularized, how sparse and how large: reports that print as tables."""
+"""What is regularized, how sparse and how large, as reports that print as tables; and how near a minimum."""
 
 from regjax.diagnostics._describe import Description, describe
 from regjax.diagnostics._norms import norms
+from regjax.diagnostics._optimality import optimality
 from regjax.diagnostics._report import Report
 from regjax.diagnostics._sparsity import group_sparsity, sparsity
 
@@ -11,5 +12,6 @@ __all__ = [
     "describe",
     "group_sparsity",
     "norms",
+    "optimality",
     "sparsity",
 ]

@@ -1,16 +1,18 @@
 """How much of a tree is exactly zero."""
 
 import math
+from typing import Any
 
 import jax.numpy as jnp
 
+from regjax import masks
 from regjax._src.groups import leaf_axes
 from regjax._src.tree import floating_items
 from regjax._src.types import Array, Axis, PyTree
 from regjax.diagnostics._report import Report
 
 
-def sparsity(tree: PyTree) -> Report:
+def sparsity(tree: PyTree, *, mask: Any = None) -> Report:
     r"""Counts the entries that are exactly zero.
 
     .. math::
@@ -19,10 +21,15 @@ def sparsity(tree: PyTree) -> Report:
 
     Args:
       tree: floating arrays of any shape; other leaves do not count.
+      mask: which leaves count; anything that :func:`regjax.masks.as_mask` takes. None for all.
 
     Returns:
       A report with `zeros` and `size` (int32, float32 from 2^31 up) and `sparsity` (float32, 0 where there is no
       entry).
+
+    Raises:
+      TypeError: if `mask` is of a wrong kind.
+      ValueError: if `mask` does not fit `tree`.
 
     Examples:
       >>> import jax.numpy as jnp, regjax
@@ -33,10 +40,10 @@ def sparsity(tree: PyTree) -> Report:
       kernel      3     4      0.75
       total       3     6       0.5
     """
-    return _report({path: (_count(leaf == 0, leaf.size), leaf.size) for path, leaf in floating_items(tree).items()})
+    return _report({path: (_count(leaf == 0, leaf.size), leaf.size) for path, leaf in _counted(tree, mask).items()})
 
 
-def group_sparsity(tree: PyTree, axis: Axis) -> Report:
+def group_sparsity(tree: PyTree, axis: Axis, *, mask: Any = None) -> Report:
     r"""Counts the groups that are exactly zero in all their entries.
 
     .. math::
@@ -44,21 +51,25 @@ def group_sparsity(tree: PyTree, axis: Axis) -> Report:
       \text{sparsity} = \frac{\#\{g : w_g = 0\}}{\#\text{groups}}
 
     Args:
-      tree: floating arrays of any shape that has the axes; other leaves do not count.
+      tree: floating arrays; other leaves do not count.
       axis: the axes of one group, as in :func:`regjax.penalties.group_lasso`; None makes each leaf one group.
+      mask: which leaves count, and have the axes; anything that :func:`regjax.masks.as_mask` takes. None for all.
 
     Returns:
       A report with `zeros` and `size` (numbers of groups, int32) and `sparsity` (float32).
 
     Raises:
-      TypeError: if `axis` is not made of integers.
-      ValueError: if `axis` is out of range for a leaf.
+      TypeError: if `axis` is not made of integers, or `mask` is of a wrong kind.
+      ValueError: if `axis` is out of range for a leaf, or `mask` does not fit `tree`.
 
     Examples:
       >>> import jax.numpy as jnp, regjax
-      >>> report = regjax.diagnostics.group_sparsity({"kernel": jnp.array([[1.0, 0.0], [0.0, 0.0]])}, axis=1)
-      >>> int(report["kernel"]["zeros"]), int(report["kernel"]["size"])
-      (1, 2)
+      >>> params = {"dense": {"kernel": jnp.array([[1.0, 0.0], [0.0, 0.0]]), "bias": jnp.zeros(2)}}
+      >>> print(regjax.diagnostics.group_sparsity(params, axis=1, mask="**/kernel"))
+      leaf          zeros  size  sparsity
+      ------------  -----  ----  --------
+      dense/kernel      1     2       0.5
+      total             1     2       0.5
     """
 
     def counts(path: str, leaf: Array) -> tuple[Array, int]:
@@ -66,7 +77,11 @@ def group_sparsity(tree: PyTree, axis: Axis) -> Report:
         groups = math.prod(size for a, size in enumerate(leaf.shape) if a not in axes)
         return _count(jnp.all(leaf == 0, axes), groups), groups
 
-    return _report({path: counts(path, leaf) for path, leaf in floating_items(tree).items()})
+    return _report({path: counts(path, leaf) for path, leaf in _counted(tree, mask).items()})
+
+
+def _counted(tree: PyTree, mask: Any) -> dict[str, Array]:
+    return floating_items(tree if mask is None else masks.select(mask, tree))
 
 
 def _report(counts: dict[str, tuple[Array, int]]) -> Report:

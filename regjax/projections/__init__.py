@@ -5,6 +5,7 @@ cast back, so dtypes are kept; leaves that are not floating, and `None`, pass th
 """
 
 from regjax.projections._box import box
+from regjax.projections._intersection import intersection
 from regjax.projections._l1_ball import l1_ball
 from regjax.projections._l2_ball import l2_ball
 from regjax.projections._linf_ball import linf_ball
@@ -18,6 +19,7 @@ from regjax.projections._unit_norm import unit_norm
 
 __all__ = [
     "box",
+    "intersection",
     "l1_ball",
     "l2_ball",
     "linf_ball",

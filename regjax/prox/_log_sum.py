@@ -13,8 +13,10 @@ def _larger_root(u: Array, c: Array, epsilon: Array) -> Array:
     """Returns the larger root of (x - u)(x + epsilon) + c = 0, or -1 where there is none."""
     # In a form without squares of u, which is exact for c = 0 and loses nothing for large u.
     whole = u + epsilon
+    missing = c / whole > whole / 4
+    # Without the c that have no root no derivative meets a quotient that has overflowed.
+    c = jnp.where(missing, 0, c)
     inside = 1 - 4 * (c / whole) / whole
-    missing = inside < 0
     smooth = inside > 0  # the square root has no derivative at 0
     root = jnp.where(smooth, jnp.sqrt(jnp.where(smooth, inside, 1)), 0)
     return jnp.where(missing, -1, u - 2 * (c / whole) / (1 + root))

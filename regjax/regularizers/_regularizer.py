@@ -87,10 +87,15 @@ class Term(Value, Regularizer):
         self.require_prox()
         keep = masks.resolve(self.mask, params)
         if metric is not None:
-            metric = _selected(keep, align("metric", metric, "params", params))
+            metric = _companion("metric", metric, keep, params)
         operator = getattr(prox, self.name)
         moved = operator(_selected(keep, params), **self._arguments(keep, params), step_size=step_size, metric=metric)
         return merge(moved, params)
+
+    def prox_of_leaf(self, path: str, leaf: Array, step_size: Scalar, metric: Array | None = None) -> Array:
+        """Returns one array, a leaf or a block of its groups, after the operator."""
+        weights = None if metric is None else {path: metric}
+        return getattr(prox, self.name)({path: leaf}, **self.keywords, step_size=step_size, metric=weights)[path]
 
     def require_prox(self, *, metric: bool = False) -> None:
         """Raises an error if the penalty has no proximal operator, or none with these options or in a metric."""
@@ -103,7 +108,7 @@ class Term(Value, Regularizer):
     def _arguments(self, keep: PyTree, params: PyTree) -> dict[str, Any]:
         keywords = self.keywords
         if "anchor" in keywords:
-            keywords["anchor"] = _selected(keep, align("anchor", keywords["anchor"], "params", params))
+            keywords["anchor"] = _companion("anchor", keywords["anchor"], keep, params)
         return keywords
 
 
@@ -115,6 +120,13 @@ def make(
         checks.strengths(argument, value)
     numbers = same_shape(strengths) + ((("anchor", anchor),) if anchor is not None else ())
     return Term(name, numbers, tuple(options.items()), masks.as_mask(mask))
+
+
+def _companion(name: str, companion: PyTree, keep: PyTree, params: PyTree) -> PyTree:
+    """Returns the leaves of a companion of `params` that are selected; it may lack the others."""
+    if jax.tree.structure(companion) == jax.tree.structure(params):
+        return _selected(keep, companion)
+    return align(name, companion, "params", _selected(keep, params))
 
 
 def _selected(keep: PyTree, tree: PyTree) -> PyTree:

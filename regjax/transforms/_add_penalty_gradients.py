@@ -2,14 +2,11 @@
 
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import optax
 
 from regjax._src import checks, recorder
-from regjax._src.numerics import widen
-from regjax._src.tree import is_floating
-from regjax._src.types import Array, PyTree
+from regjax._src.gradients import wide_gradient
+from regjax._src.types import PyTree
 from regjax.regularizers import Regularizer
 from regjax.transforms._describe import touched_by
 from regjax.transforms._updates import map_updates
@@ -63,15 +60,7 @@ def add_penalty_gradients(regularizer: Regularizer) -> optax.GradientTransformat
     def update_fn(updates: PyTree, state: Any, params: PyTree = None, **extra_args: Any) -> tuple[PyTree, Any]:
         del extra_args
         checks.params_given(params)
-        leaves, structure = jax.tree.flatten(params)
-        # In the dtype to compute in, so that the gradient of a bfloat16 parameter is rounded once, at the end.
-        wide = {at: widen(jnp.asarray(leaf)) for at, leaf in enumerate(leaves) if is_floating(leaf)}
-
-        def penalty(wide: dict[int, Array]) -> Array:
-            return regularizer.penalty(structure.unflatten([wide.get(at, leaf) for at, leaf in enumerate(leaves)]))
-
-        gradients = jax.grad(penalty)(wide)
-        gradient = structure.unflatten([gradients.get(at) for at in range(len(leaves))])
+        gradient = wide_gradient(regularizer.penalty, params)
         return map_updates(lambda u, _, g: u + g.astype(u.dtype), updates, params, gradient), state
 
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)

@@ -18,11 +18,11 @@ def map_updates(function: Callable[..., Array], updates: PyTree, params: PyTree,
     Both arrive in the dtype to compute in, and the result is cast by :func:`emitted`. Where there is no update (None),
     or the parameter is not floating, the update is passed on as it is.
     """
-    structure, us, ps = _aligned(updates, params)
+    structure, us, ps = aligned(updates, params)
     columns = [structure.flatten_up_to(tree) for tree in rest]
 
     def on_leaf(u: Any, p: Any, *others: Any) -> Any:
-        return emitted(function(*_widened(u, p), *others), u, p) if _moves(u, p) else u
+        return emitted(function(*_widened(u, p), *others), u, p) if moves(u, p) else u
 
     return structure.unflatten(map(on_leaf, us, ps, *columns))
 
@@ -33,17 +33,25 @@ def move_to(operator: Callable[[PyTree], PyTree], updates: PyTree, params: PyTre
     The operator sees every leaf, but what it does to one that does not move is ignored. Where it changes nothing the
     update is passed on bit for bit.
     """
-    structure, us, ps = _aligned(updates, params)
-    before = [jnp.add(*_widened(u, p)) if _moves(u, p) else p for u, p in zip(us, ps, strict=True)]
+    structure, us, ps = aligned(updates, params)
+    before = [jnp.add(*_widened(u, p)) if moves(u, p) else p for u, p in zip(us, ps, strict=True)]
     after = structure.flatten_up_to(operator(structure.unflatten(before)))
 
     def on_leaf(u: Any, p: Any, z: Any, x: Any) -> Any:
-        if not _moves(u, p):
-            return u
-        wide_u, wide_p = _widened(u, p)
-        return emitted(jnp.where(x == z, wide_u, x - wide_p), u, p)
+        return _to(x, z, u, p) if moves(u, p) else u
 
     return structure.unflatten(map(on_leaf, us, ps, before, after))
+
+
+def move_leaf_to(operator: Callable[[Array], Array], u: Array, p: Array) -> Array:
+    """Does for one leaf what :func:`move_to` does for a tree."""
+    z = jnp.add(*_widened(u, p))
+    return _to(operator(z), z, u, p)
+
+
+def _to(x: Array, z: Array, u: Any, p: Any) -> Array:
+    wide_u, wide_p = _widened(u, p)
+    return emitted(jnp.where(x == z, wide_u, x - wide_p), u, p)
 
 
 def emitted(update: Array, u: Any, p: Any) -> Array:
@@ -59,7 +67,7 @@ def value_at(value: ScalarOrSchedule, step: Array) -> Scalar:
     return value(step) if callable(value) else value
 
 
-def _aligned(updates: PyTree, params: PyTree) -> tuple[Any, list[Any], list[Any]]:
+def aligned(updates: PyTree, params: PyTree) -> tuple[Any, list[Any], list[Any]]:
     checks.params_given(params)
     us, structure = jax.tree.flatten(updates, is_leaf=lambda node: node is None)
     ps = checks.flatten_up_to("updates", structure, params)
@@ -68,7 +76,7 @@ def _aligned(updates: PyTree, params: PyTree) -> tuple[Any, list[Any], list[Any]
     return structure, us, ps
 
 
-def _moves(u: Any, p: Any) -> bool:
+def moves(u: Any, p: Any) -> bool:
     return u is not None and is_floating(p)
 
 

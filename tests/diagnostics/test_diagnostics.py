@@ -41,6 +41,22 @@ def test_group_sparsity(axis, zeros, size):
         diagnostics.group_sparsity({"b": jnp.ones(2)}, 1)
 
 
+def test_sparsity_of_some_leaves():
+    tree = PARAMS | {"head": {"kernel": jnp.zeros((2, 3)), "bias": jnp.zeros(())}, "z": jnp.complex64(0)}
+    every = jax.jit(diagnostics.sparsity)(tree)
+    assert sorted(every.leaves) == ["dense/bias", "dense/kernel", "head/bias", "head/kernel"]
+    kernels = jax.jit(lambda tree: diagnostics.sparsity(tree, mask="**/kernel"))(tree)
+    assert {path: int(row["zeros"]) for path, row in kernels.leaves.items()} == {"dense/kernel": 2, "head/kernel": 6}
+    assert int(kernels.total["size"]) == 10
+    # Biases have no such axis, and do not count.
+    groups = diagnostics.group_sparsity(tree, (1,), mask=masks.min_ndim(2))
+    assert {path: int(row["zeros"]) for path, row in groups.leaves.items()} == {"dense/kernel": 0, "head/kernel": 2}
+    assert (int(groups.total["zeros"]), int(groups.total["size"])) == (2, 4)
+    for call in (diagnostics.sparsity, lambda tree, mask: diagnostics.group_sparsity(tree, None, mask=mask)):
+        with pytest.raises(ValueError, match="`mask` must match a floating leaf, got 'kernl'"):
+            call(tree, mask="kernl")
+
+
 def test_norms():
     report = diagnostics.norms(PARAMS)
     assert {k: float(v) for k, v in report["dense/kernel"].items()} == {"l1": 7, "l2": 5, "max": 4, "max_unit": 5}

@@ -89,7 +89,7 @@ def rate(name: str, value: Any) -> None:
 
 
 def rate_below_one(name: str, value: Any) -> None:
-    """Checks a probability of dropping that must leave something."""
+    """Checks a probability of dropping that must leave something, or the decay of an average."""
     numbers(name, value, lambda x: (x >= 0) & (x < 1), "in [0, 1)")
     scalar(name, value)
 

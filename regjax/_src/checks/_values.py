@@ -1,5 +1,6 @@
 """Regularizers and what is made of them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -23,10 +24,48 @@ def has_gradient(name: str) -> None:
     """Refuses the penalty whose gradient is zero everywhere, and the one of outputs."""
     if name == "l0":
         raise ValueError("`regularizer` must have a gradient, got l0: use `proximal_step` for it")
+    of_parameters(name)
+
+
+def of_parameters(name: str) -> None:
+    """Refuses the penalty of outputs."""
     if name == "activity":
         raise ValueError(
             "`regularizer` must be a penalty of parameters, got activity, which is one of outputs: add it to the loss"
         )
+
+
+def optimizer(value: Any) -> None:
+    """Checks what a transformation wraps."""
+    if not (callable(getattr(value, "init", None)) and callable(getattr(value, "update", None))):
+        raise TypeError(f"`optimizer` must be an Optax optimizer such as `optax.adam(1e-3)`, got {value!r}")
+
+
+def metric_reader(value: Any) -> None:
+    """Checks how a transformation is told the metric of an optimizer."""
+    if value != "identity" and not callable(getattr(value, "diagonal", value)):
+        raise TypeError(
+            '`metric` must be "identity", a metric such as `regjax.transforms.adam_metric()` or a function of the state'
+            f" of `optimizer`, got {value!r}"
+        )
+
+
+def one_state(kinds: Sequence[str], found: int) -> None:
+    """Checks that a metric finds the state it reads; one of many could not be told from the others."""
+    if found != 1:
+        raise ValueError(f"`metric` must find one {' or '.join(kinds)} in the state of `optimizer`, got {found}")
+
+
+def one_momentum(momentum: Any, accelerated: bool) -> None:
+    """Refuses a second momentum beside that of acceleration."""
+    if accelerated and momentum is not None:
+        raise ValueError(f"`momentum` must be None with `accelerated=True`, which has its own, got {momentum}")
+
+
+def one_variant(nesterov: bool, amsgrad: bool) -> None:
+    """Refuses a combination that Optax does not have."""
+    if nesterov and amsgrad:
+        raise ValueError("`nesterov` must be False with `amsgrad=True`, got True")
 
 
 def has_init(value: Any) -> None:

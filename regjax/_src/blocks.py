@@ -1,0 +1,70 @@
+"""Large arrays in pieces that stay in cache."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from regjax._src.types import Array
+
+# Entries of a block: a few arrays of this many float32 numbers lie in the second-level cache of a core.
+_BLOCK_SIZE = 2**15
+# Entries that are read at a stretch where the last axis is cut: a few lines of the cache.
+_STRETCH = 32
+
+
+def is_cut(shape: tuple[int, ...], axes: tuple[int, ...]) -> bool:
+    """Tells whether an array is large enough, and has enough groups along `axes`, to be computed in blocks."""
+    axis = _longest(shape, axes)
+    return axis is not None and shape[axis] > _length(shape, axis)
+
+
+def in_blocks(
+    function: Callable[..., Array], axes: tuple[int, ...], array: Array, *others: Array, after: Array | None = None
+) -> Array:
+    """Returns `function(array, *others)`, on a CPU computed for one block of groups after the other.
+
+    A function that goes over its arguments several times reads memory once that way, and its temporary arrays never
+    reach it. Elsewhere, and where the array is small or its groups are large, this is a plain call.
+
+    Args:
+      function: from arrays of one shape to one of that shape and of the dtype of the first, acting on each group by
+        itself.
+      axes: the axes of one group; blocks are cut along the longest of the others.
+      array: its first argument, whose memory the result takes where it can.
+      *others: its other arguments.
+      after: a result to wait for. Where many arrays are computed at once, the temporary ones of all live at the same
+        time, and fresh memory costs more than the arithmetic; in turn they use the same.
+    """
+    axis = _longest(array.shape, axes)
+    if axis is None or not is_cut(array.shape, axes):
+        return function(array, *others)
+    length = _length(array.shape, axis)
+    whole, rest = divmod(array.shape[axis], length)
+
+    def on_block(start: Array | int, size: int, out: Array, *others: Array) -> Array:
+        blocks = [jax.lax.dynamic_slice_in_dim(a, start, size, axis) for a in (out, *others)]
+        return jax.lax.dynamic_update_slice_in_dim(out, function(*blocks), start, axis)
+
+    def blocked(array: Array, *others: Array) -> Array:
+        if after is not None:
+            # No number is above infinity, but the compiler does not know.
+            early = after > jnp.inf
+            array, *others = (jnp.where(early, jnp.zeros_like(a), a) for a in (array, *others))
+        out = jax.lax.fori_loop(0, whole, lambda i, out: on_block(i * length, length, out, *others), array)
+        return on_block(whole * length, rest, out, *others) if rest else out
+
+    return jax.lax.platform_dependent(array, *others, cpu=blocked, default=function)
+
+
+def _longest(shape: tuple[int, ...], axes: tuple[int, ...]) -> int | None:
+    return max((a for a in range(len(shape)) if a not in axes), key=lambda a: shape[a], default=None)
+
+
+def _length(shape: tuple[int, ...], axis: int) -> int:
+    """Returns how much of an axis is in one block."""
+    size = 1
+    for a, n in enumerate(shape):
+        size *= 1 if a == axis else n
+    least = _STRETCH if axis == len(shape) - 1 else 1
+    return max(_BLOCK_SIZE // max(size, 1), least)

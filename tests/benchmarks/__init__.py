@@ -1,0 +1,1 @@
+"""Measurements that are run on purpose, never by default."""

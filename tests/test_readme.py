@@ -6,12 +6,15 @@ import pathlib
 import pkgutil
 import re
 import runpy
+import types
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
+from sklearn.datasets import load_digits
 
 import regjax
 import regjax.nnx
@@ -107,6 +110,44 @@ def test_the_loop_with_early_stopping_keeps_the_best_parameters():
     exec(block_with("watched = rule.init(params)"), names)
     assert int(names["watched"].best_step) == 2 and int(names["watched"].step) == 13
     assert jnp.all(jnp.diagonal(names["params"]) > 0)
+
+
+def test_zeros_solve_the_problem_and_leave():
+    images, labels = load_digits(return_X_y=True)
+    x, y = jnp.asarray(images[:300] / 16, jnp.float32), jnp.asarray(labels[:300])
+    keys = jax.random.split(jax.random.key(0))
+    kernels = [
+        nn.initializers.lecun_normal()(key, shape) for key, shape in zip(keys, [(64, 16), (16, 10)], strict=True)
+    ]
+    start = {
+        "params": {f"Dense_{i}": {"kernel": w, "bias": jnp.zeros(w.shape[1])} for i, w in enumerate(kernels)},
+    }
+
+    def logits_of(params, x):
+        hidden, out = params["params"]["Dense_0"], params["params"]["Dense_1"]
+        return nn.relu(x @ hidden["kernel"] + hidden["bias"]) @ out["kernel"] + out["bias"]
+
+    @jax.value_and_grad
+    def loss(params):
+        return optax.softmax_cross_entropy_with_integer_labels(logits_of(params, x), y).mean()
+
+    @functools.partial(jax.jit, static_argnums=0)
+    def train(tx, params):
+        def step(carry, _):
+            params, state = carry
+            updates, state = tx.update(loss(params)[1], state, params)
+            return (optax.apply_updates(params, updates), state), None
+
+        (params, _), _ = jax.lax.scan(step, (params, tx.init(params)), length=500)
+        return params, loss(params)[1]
+
+    small = types.SimpleNamespace(apply=logits_of)
+    names = {"jax": jax, "optax": optax, "regjax": regjax, "train": train, "params": start, "x": x}
+    names["model_of_its_size"] = small
+    exec(block_with("remove_zero_units"), names)
+    assert 0 < len(names["pruned"].inputs) < 64
+    np.testing.assert_allclose(names["logits"], logits_of(names["params"], x), atol=1e-4)
+    assert regjax.diagnostics.optimality(names["regularizer"], names["params"], names["gradients"]) < 5e-3
 
 
 def test_the_order_in_a_chain_initializes():

@@ -1,5 +1,6 @@
 """Large arrays in pieces that stay in cache."""
 
+import math
 from collections.abc import Callable
 
 import jax
@@ -16,7 +17,7 @@ _STRETCH = 32
 def is_cut(shape: tuple[int, ...], axes: tuple[int, ...]) -> bool:
     """Tells whether an array is large enough, and has enough groups along `axes`, to be computed in blocks."""
     axis = _longest(shape, axes)
-    return axis is not None and shape[axis] > _length(shape, axis)
+    return axis is not None and 0 not in shape and shape[axis] > _length(shape, axis)
 
 
 def in_blocks(
@@ -63,8 +64,5 @@ def _longest(shape: tuple[int, ...], axes: tuple[int, ...]) -> int | None:
 
 def _length(shape: tuple[int, ...], axis: int) -> int:
     """Returns how much of an axis is in one block."""
-    size = 1
-    for a, n in enumerate(shape):
-        size *= 1 if a == axis else n
     least = _STRETCH if axis == len(shape) - 1 else 1
-    return max(_BLOCK_SIZE // max(size, 1), least)
+    return max(_BLOCK_SIZE * shape[axis] // math.prod(shape), least)

@@ -24,3 +24,8 @@ def map_in_metric(function: Callable[..., Array], tree: PyTree, metric: PyTree |
         return function(path, z, number(d, z.dtype), *others)
 
     return map_floating(on_leaf, tree, metric, *rest)
+
+
+def inverse(d: Array | int) -> Array | int:
+    """Returns 1 / d, which the compiler shares with an optimizer that multiplies its steps by it."""
+    return 1 if isinstance(d, int) else 1 / d

@@ -1,7 +1,7 @@
 """Soft thresholding, then shrinking."""
 
 from regjax._src import checks
-from regjax._src.metric import map_in_metric
+from regjax._src.metric import inverse, map_in_metric
 from regjax._src.numerics import number
 from regjax._src.types import Array, PyTree, Scalar
 from regjax.prox._l1 import soft_threshold
@@ -47,6 +47,6 @@ def elastic_net(
     def on_leaf(_: str, z: Array, d: Array | int) -> Array:
         step = number(step_size, z.dtype)
         # d / (d + ...) comes last and is exactly 1 without l2: the operator is then that of l1, bit for bit.
-        return soft_threshold(z, step * number(l1, z.dtype) / d) * (d / (d + step * number(l2, z.dtype)))
+        return soft_threshold(z, step * number(l1, z.dtype) * inverse(d)) * (d / (d + step * number(l2, z.dtype)))
 
     return map_in_metric(on_leaf, tree, metric)

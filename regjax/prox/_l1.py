@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 
 from regjax._src import checks
-from regjax._src.metric import map_in_metric
+from regjax._src.metric import inverse, map_in_metric
 from regjax._src.numerics import number
 from regjax._src.types import Array, PyTree, Scalar
 
@@ -46,6 +46,6 @@ def l1(tree: PyTree, strength: Scalar, step_size: Scalar = 1.0, *, metric: PyTre
     checks.strength("step_size", step_size)
 
     def on_leaf(_: str, z: Array, d: Array | int) -> Array:
-        return soft_threshold(z, number(step_size, z.dtype) * number(strength, z.dtype) / d)
+        return soft_threshold(z, number(step_size, z.dtype) * number(strength, z.dtype) * inverse(d))
 
     return map_in_metric(on_leaf, tree, metric)

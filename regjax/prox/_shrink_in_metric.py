@@ -15,13 +15,13 @@ equation for g is
   \sum_i \frac{w_i}{(c_i + (1 - c_i) g)^2} = 1, \qquad w_i = \left( \frac{d_i z_i}{d_i \nu + t} \right)^2
 
 The pass replaces the weights w on the numbers c by two of them, on 0 and on one other number, that have the same sum,
-mean and mean square: on :math:`\sum w_i c_i^2 / \sum w_i c_i` the weight :math:`(\sum w_i c_i)^2 / \sum w_i c_i^2`. This
-is the Gauss-Radau quadrature with a node at 0. The equation with two terms is solved by Newton's method with numbers
-for each group only. For g > 1 the third derivative of what is summed is positive, so that the quadrature is never above
-the sum and a pass from the left of the root stays there; the error that it leaves is below :math:`0.3 (g - 1)^3`. The
-start, :math:`\nu = \|z\| (1 - t / \|d z\|)`, is the root itself for a constant metric and near it where the threshold is
-small, as in most steps of an optimizer, so that one pass is enough; metrics of condition 1e6 need up to 7. (With one
-node it is Newton's method for :math:`\varphi^{-1/2}`, which needs more.)
+mean and mean square: on :math:`\sum w_i c_i^2 / \sum w_i c_i` the weight :math:`(\sum w_i c_i)^2 / \sum w_i c_i^2`.
+This is the Gauss-Radau quadrature with a node at 0. The equation with two terms is solved by Newton's method with
+numbers for each group only. For g > 1 the third derivative of what is summed is positive, so that the quadrature is
+never above the sum and a pass from the left of the root stays there; the error that it leaves is below
+:math:`0.3 (g - 1)^3`. The start, :math:`\nu = \|z\| (1 - t / \|d z\|)`, is the root itself for a constant metric and
+near it where the threshold is small, as in most steps of an optimizer, so that one pass is enough; metrics of condition
+1e6 need up to 7. (With one node it is Newton's method for :math:`\varphi^{-1/2}`, which needs up to 12.)
 """
 
 import functools

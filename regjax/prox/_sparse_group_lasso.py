@@ -2,7 +2,7 @@
 
 from regjax._src import checks
 from regjax._src.groups import group_weight, leaf_axes
-from regjax._src.metric import map_in_metric
+from regjax._src.metric import inverse, map_in_metric
 from regjax._src.numerics import number
 from regjax._src.types import Array, Axis, PyTree, Scalar
 from regjax.prox._group_lasso import shrink_groups
@@ -62,6 +62,6 @@ def sparse_group_lasso(
         axes = leaf_axes(axis, path, z)
         step = number(step_size, z.dtype)
         threshold = step * number(group, z.dtype) * group_weight(z, axes, size_scaling)
-        return shrink_groups(soft_threshold(z, step * number(l1, z.dtype) / d), d, threshold, axes)
+        return shrink_groups(soft_threshold(z, step * number(l1, z.dtype) * inverse(d)), d, threshold, axes)
 
     return map_in_metric(on_leaf, tree, metric)

@@ -54,7 +54,8 @@ class Regularizer(abc.ABC):
         Args:
           params: a tree of parameters.
           step_size: the step >= 0, the learning rate in proximal gradient descent.
-          metric: positive weights, a tree like `params`; None means all ones.
+          metric: positive weights, a tree like `params`, of which the leaves that no mask selects may be missing; None
+            means all ones.
 
         Returns:
           A tree like `params`, in structure, shapes and dtypes.

@@ -10,6 +10,7 @@ from regjax.regularizers import Regularizer
 from regjax.transforms._adam_metric import adam_metric, amsgrad_metric
 from regjax.transforms._decoupled_weight_decay import decoupled_weight_decay
 from regjax.transforms._proximal import proximal
+from regjax.transforms._scale_by_adam import scale_by_adam
 
 
 def proximal_adam(
@@ -88,15 +89,20 @@ def proximal_adam(
       <https://arxiv.org/abs/2007.07484>`_, 2021; Deleu and Bengio, `Structured Sparsity Inducing Adaptive Optimizers
       for Deep Learning <https://arxiv.org/abs/2102.03869>`_, 2021
     """
+    checks.regularizer(regularizer, Regularizer)
     checks.number_or_schedule("learning_rate", learning_rate)
     checks.rate_below_one("b1", b1)
     checks.one_variant(nesterov, amsgrad)
     if amsgrad:
-        adam = optax.amsgrad(learning_rate, b1, b2, eps, eps_root, mu_dtype)
+        moments = optax.scale_by_amsgrad(b1, b2, eps, eps_root, mu_dtype)
         metric = amsgrad_metric(eps=eps, eps_root=eps_root)
     else:
-        adam = optax.adam(learning_rate, b1, b2, eps, eps_root, mu_dtype, nesterov=nesterov)
+        moments = optax.scale_by_adam(b1, b2, eps, eps_root, mu_dtype, nesterov=nesterov)
         metric = adam_metric(b2=b2, eps=eps, eps_root=eps_root)
+    # Operators of groups need d itself. With `mu_dtype` the state has fewer digits of the first moment than Optax uses.
+    if mu_dtype is None and not any("axis" in term.keywords for term in regularizer.terms()):
+        moments = scale_by_adam(moments, metric, b1, nesterov)
+    adam = optax.chain(moments, optax.scale_by_learning_rate(learning_rate))
     if weight_decay is not None:
         adam = optax.chain(adam, decoupled_weight_decay(weight_decay, learning_rate, mask=mask))
     return proximal(adam, regularizer, learning_rate, metric=metric)

@@ -38,7 +38,8 @@ def proximal_step(
 
     After an optimizer that rescales coordinates (Adam, RMSprop, Adagrad) the zeros are as exact, but the point it
     settles at is that of another penalty, which weighs each coordinate by the scale of its gradients. To solve the
-    stated problem there the operator has to measure distance in the metric of the optimizer.
+    stated problem there the operator has to measure distance in the metric of the optimizer:
+    :func:`regjax.transforms.proximal_adam`, or :func:`regjax.transforms.proximal` around any other.
 
     The step size has to be the length of the optimizer's step for a steady gradient: with `optax.sgd(lr, momentum=m)`
     that is :math:`\eta / (1 - m)`, and so should `learning_rate` be here.

@@ -63,8 +63,14 @@ def test_the_metric_and_the_anchor_are_masked_too():
     np.testing.assert_allclose(anchored.penalty(params), 0.5 * (4 + 25))
     # Optax hides leaves from what it wraps; the anchor is then found by path.
     np.testing.assert_allclose(anchored.penalty({"kernel": params["kernel"]}), 0.5 * (4 + 25))
+    # Neither needs the leaves that the mask does not select, and both need the others.
+    other = {"kernel": params["kernel"], "other": jnp.ones(2)}
+    np.testing.assert_allclose(anchored.penalty(other), 0.5 * (4 + 25))
+    np.testing.assert_array_equal(regularizers.l1(1.0, mask="kernel").prox(other, 1.0, metric=metric)["other"], 1)
     with pytest.raises(ValueError, match="`anchor` must have the leaves of `params`, got none at 'other'"):
-        anchored.penalty({"kernel": jnp.ones(2), "other": jnp.ones(2)})
+        regularizers.l2_sp(1.0, anchor=metric).penalty(other)
+    with pytest.raises(ValueError, match="`metric` must have the leaves of `params`, got none at 'other'"):
+        regularizers.l1(1.0).prox(other, 1.0, metric=metric)
 
 
 def test_strengths_are_mapped_over_traced_and_differentiated():

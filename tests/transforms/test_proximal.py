@@ -1,0 +1,263 @@
+"""Optimizers with a proximal operator in their metric."""
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import regjax
+from regjax import regularizers, transforms
+from regjax._src import blocks
+
+TARGET = np.array([3.0, -0.2, 1.0, -2.0])
+
+
+def gradient(w):
+    """The gradient of a quadratic whose coordinates differ in scale."""
+    return jnp.array([1.0, 4.0, 0.1, 25.0]) * (w - jnp.asarray(TARGET, jnp.float32))
+
+
+def run(tx, steps=3, start=1.0):
+    """The parameters after each of some steps, and the last state."""
+    params = jnp.full(4, start)
+
+    @jax.jit
+    def loop(params):
+        def step(carry, _):
+            params, state = carry
+            updates, state = tx.update(gradient(params), state, params)
+            params = optax.apply_updates(params, updates)
+            return (params, state), params
+
+        (_, state), history = jax.lax.scan(step, (params, tx.init(params)), length=steps)
+        return history, state
+
+    return loop(params)
+
+
+def test_proximal_is_the_operator_after_the_step_in_the_metric():
+    regularizer, rate = regularizers.elastic_net(0.5, 0.1), 0.1
+    tx = transforms.proximal(optax.rmsprop(rate), regularizer, rate, metric=transforms.rmsprop_metric())
+    history, _ = run(tx)
+    w, nu = np.ones(4), np.zeros(4)
+    for got in history:
+        g = np.array([1.0, 4.0, 0.1, 25.0]) * (w - TARGET)
+        nu = 0.9 * nu + 0.1 * g**2
+        d = np.sqrt(nu + 1e-8)
+        z = w - rate * g / d
+        w = np.sign(z) * np.maximum(d * np.abs(z) - rate * 0.5, 0) / (d + rate * 0.1)
+        np.testing.assert_allclose(got, w, rtol=2e-5, atol=1e-6)
+
+
+def test_identity_is_the_proximal_step():
+    regularizer = regularizers.l1(0.5)
+    schedule = optax.linear_schedule(0.02, 0.01, 3)
+    wrapped, _ = run(transforms.proximal(optax.sgd(schedule), regularizer, schedule))
+    chained, _ = run(optax.chain(optax.sgd(schedule), transforms.proximal_step(regularizer, schedule)))
+    chex.assert_trees_all_equal(wrapped, chained)
+    chex.assert_trees_all_equal(run(transforms.proximal_sgd(schedule, regularizer))[0], chained)
+
+
+# Without a penalty, what they are made of.
+PLAIN = {
+    "adam": (lambda r: transforms.proximal_adam(0.1, r, b1=0.8), optax.adam(0.1, 0.8)),
+    "nadam": (lambda r: transforms.proximal_adam(0.1, r, nesterov=True), optax.nadam(0.1)),
+    "amsgrad": (lambda r: transforms.proximal_adam(0.1, r, amsgrad=True), optax.amsgrad(0.1)),
+    "eps": (
+        lambda r: transforms.proximal_adam(0.1, r, eps=0.1, eps_root=0.01),
+        optax.adam(0.1, eps=0.1, eps_root=0.01),
+    ),
+    "adamw": (lambda r: transforms.proximal_adam(0.1, r, weight_decay=0.3), optax.adamw(0.1, weight_decay=0.3)),
+    "sgd": (lambda r: transforms.proximal_sgd(0.01, r), optax.sgd(0.01)),
+    "momentum": (
+        lambda r: transforms.proximal_sgd(0.01, r, momentum=0.5, nesterov=True),
+        optax.sgd(0.01, 0.5, nesterov=True),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_without_a_penalty_it_is_the_optimizer_of_optax(name):
+    make, plain = PLAIN[name]
+    chex.assert_trees_all_close(run(make(regularizers.l1(0.0)))[0], run(plain)[0], rtol=2e-6)
+
+
+def test_momentum_lengthens_the_step_of_the_operator():
+    # At the solution z = w - rate / (1 - m) * gradient, whose threshold must be as much longer.
+    history, _ = run(transforms.proximal_sgd(0.02, regularizers.l1(0.5), momentum=0.5), steps=400)
+    np.testing.assert_allclose(history[-1], [2.5, -0.075, 0.0, -1.98], atol=1e-4)
+    wrong = transforms.proximal(optax.sgd(0.02, 0.5), regularizers.l1(0.5), 0.02)
+    assert np.abs(np.asarray(run(wrong, steps=400)[0][-1]) - [2.5, -0.075, 0.0, -1.98]).max() > 0.2
+
+
+@pytest.mark.parametrize("schedule", [True, False])
+def test_momentum_may_be_traced_and_rates_scheduled(schedule):
+    rate = optax.constant_schedule(0.02) if schedule else 0.02
+
+    def last(m):
+        return run(transforms.proximal_sgd(rate, regularizers.l1(0.5), momentum=m))[0]
+
+    chex.assert_trees_all_close(jax.jit(last)(0.5), last(0.5), rtol=1e-6)
+
+
+def test_accelerated_is_fista_with_restarts():
+    rate, strength = 0.04, 0.5
+    scale = np.array([1.0, 4.0, 0.1, 25.0])
+    history, state = run(transforms.proximal_sgd(rate, regularizers.l1(strength), accelerated=True), steps=60)
+    x, y, t, restarts = np.ones(4), np.ones(4), 1.0, 0
+    for got in history:
+        z = y - rate * scale * (y - TARGET)
+        new = np.sign(z) * np.maximum(np.abs(z) - rate * strength, 0)
+        if (y - new) @ (new - x) > 0:
+            t, restarts = 1.0, restarts + 1
+        following = (1 + np.sqrt(1 + 4 * t**2)) / 2
+        y, x, t = new + (t - 1) / following * (new - x), new, following
+        np.testing.assert_allclose(got, y, atol=2e-5)
+    assert restarts > 0
+    np.testing.assert_allclose(state.solution, x, atol=2e-5)
+    np.testing.assert_allclose(state.momentum, t, rtol=1e-5)
+    np.testing.assert_array_equal(state.solution == 0, x == 0)
+    assert (optax.tree.get(state, "solution") == state.solution).all()
+
+
+def test_accelerated_beats_plain_steps():
+    exact = np.array([2.5, -0.075, 0.0, -1.98])
+    plain, _ = run(transforms.proximal_sgd(0.04, regularizers.l1(0.5)), steps=60)
+    fast, _ = run(transforms.proximal_sgd(0.04, regularizers.l1(0.5), accelerated=True), steps=60)
+    assert np.abs(np.asarray(fast[-1]) - exact).max() < 0.02 * np.abs(np.asarray(plain[-1]) - exact).max()
+
+
+def test_the_solution_of_acceleration_survives_donated_parameters():
+    tx = transforms.proximal_sgd(0.1, regularizers.l1(0.1), accelerated=True)
+    params = {"w": jnp.ones(3)}
+    state = tx.init(params)
+    assert state.solution["w"].unsafe_buffer_pointer() != params["w"].unsafe_buffer_pointer()
+
+
+def test_a_metric_of_your_own():
+    def diagonal(state):
+        return optax.tree.get(state, "trace")
+
+    tx = transforms.proximal(optax.trace(0.5), regularizers.l1(1.0), 0.1, metric=diagonal)
+    params = jnp.array([1.0, 1.0])
+    updates, _ = tx.update(jnp.array([0.5, 2.0]), tx.init(params), params)
+    # The update is the trace itself, and the threshold is 0.1 over it.
+    np.testing.assert_allclose(params + updates, [1.3, 2.95], rtol=1e-6)
+    wrapped = optax.inject_hyperparams(transforms.proximal)(
+        optax.trace(0.5), regularizers.l1(1.0), 0.1, metric=transforms.Metric(diagonal)
+    )
+    chex.assert_trees_all_close(wrapped.update(jnp.array([0.5, 2.0]), wrapped.init(params), params)[0], updates)
+
+
+def test_inject_hyperparams_gives_schedules_and_numbers():
+    factories = {
+        "adam": (transforms.proximal_adam, {"learning_rate": 0.1, "weight_decay": 0.1, "b2": 0.9}),
+        "sgd": (transforms.proximal_sgd, {"learning_rate": 0.02, "momentum": 0.5}),
+        "fista": (transforms.proximal_sgd, {"learning_rate": 0.02, "accelerated": True}),
+    }
+    for factory, options in factories.values():
+        arguments = {"regularizer": regularizers.l1(0.5), **options}
+        expected, _ = run(factory(**arguments))
+        injected, _ = run(optax.inject_hyperparams(factory)(**arguments))
+        chex.assert_trees_all_close(injected, expected, rtol=1e-5, atol=1e-6)
+        scheduled = arguments | {"learning_rate": optax.constant_schedule(arguments["learning_rate"])}
+        injected, _ = run(optax.inject_hyperparams(factory)(**scheduled))
+        chex.assert_trees_all_close(injected, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_strengths_are_mapped_over_and_differentiated():
+    def last(strength):
+        return run(transforms.proximal_adam(0.1, regularizers.l1(strength)), steps=20)[0][-1]
+
+    strengths = jnp.array([0.1, 0.5])
+    swept = jax.vmap(last)(strengths)
+    chex.assert_trees_all_close(swept, jnp.stack([last(s) for s in strengths]), rtol=1e-5)
+    slope = jax.grad(lambda s: last(s)[0])(0.5)
+    np.testing.assert_allclose(slope, (last(0.502)[0] - last(0.498)[0]) / 0.004, rtol=2e-2)
+
+
+def test_an_optimizer_inside_that_hides_leaves():
+    params = {"a": jnp.ones((3, 2)), "b": jnp.ones((3, 2))}
+    inner = optax.partition({"t": optax.adam(0.1), "f": optax.set_to_zero()}, {"a": "t", "b": "f"})
+    tx = transforms.proximal(inner, regularizers.l1(0.5, mask="a"), 0.1, metric=transforms.adam_metric())
+    updates, _ = tx.update(jax.tree.map(jnp.ones_like, params), tx.init(params), params)
+    np.testing.assert_allclose(params["a"] + updates["a"], 0.85, rtol=1e-5)
+    np.testing.assert_array_equal(updates["b"], 0)
+    tx = transforms.proximal(inner, regularizers.l1(0.5), 0.1, metric=transforms.adam_metric())
+    with pytest.raises(ValueError, match="`metric` must have the leaves of `params`, got none at 'b'"):
+        tx.update(params, tx.init(params), params)
+
+
+def test_describe_tells_both_parts():
+    params = {"kernel": jnp.ones((3, 2)), "bias": jnp.ones(2)}
+    tx = transforms.proximal_adam(0.1, regularizers.l1(0.5, mask="kernel"), weight_decay=0.1, mask="kernel")
+    rows = {row.path: row.rules for row in regjax.diagnostics.describe(tx, params).rows}
+    assert rows["kernel"] == ("decoupled_weight_decay: 0.1 * learning_rate", "proximal: l1(strength=0.5)")
+    assert rows["bias"] == ()
+    fista = transforms.proximal_sgd(0.1, regularizers.l1(0.5), accelerated=True)
+    assert regjax.diagnostics.describe(fista, params).rows[0].rules == ("proximal: l1(strength=0.5)",)
+
+
+def test_wrong_arguments():
+    l1 = regularizers.l1(0.1)
+    with pytest.raises(TypeError, match="`optimizer` must be an Optax optimizer such as"):
+        transforms.proximal(0.1, l1, 0.1)
+    with pytest.raises(TypeError, match='`metric` must be "identity", a metric such as'):
+        transforms.proximal(optax.sgd(0.1), l1, 0.1, metric="adam")
+    with pytest.raises(TypeError, match="`regularizer` must be a regularizer"):
+        transforms.proximal(optax.sgd(0.1), 0.1, 0.1)
+    with pytest.raises(TypeError, match="`regularizer` must be a regularizer"):
+        transforms.proximal_sgd(0.1, 0.1, accelerated=True)
+    with pytest.raises(TypeError, match="`regularizer` must have a proximal operator, got orthogonal"):
+        transforms.proximal_adam(0.1, regularizers.orthogonal(0.1))
+    with pytest.raises(ValueError, match="`metric` must be None for nuclear"):
+        transforms.proximal_adam(0.1, regularizers.nuclear(0.1))
+    with pytest.raises(ValueError, match="`learning_rate` must be finite and >= 0, got -1"):
+        transforms.proximal_adam(-1.0, l1)
+    with pytest.raises(ValueError, match=r"`b1` must be in \[0, 1\), got 1"):
+        transforms.proximal_adam(0.1, l1, b1=1.0)
+    with pytest.raises(ValueError, match="`nesterov` must be False with `amsgrad=True`, got True"):
+        transforms.proximal_adam(0.1, l1, nesterov=True, amsgrad=True)
+    with pytest.raises(ValueError, match="`momentum` must be None with `accelerated=True`"):
+        transforms.proximal_sgd(0.1, l1, momentum=0.9, accelerated=True)
+    with pytest.raises(ValueError, match=r"`momentum` must be in \[0, 1\), got 1"):
+        transforms.proximal_sgd(0.1, l1, momentum=1.0)
+    with pytest.raises(ValueError, match="`mask` must match a floating leaf, got 'kernle'"):
+        transforms.proximal_adam(0.1, regularizers.l1(0.1, mask="kernle")).init({"kernel": jnp.ones(2)})
+
+
+@pytest.mark.parametrize("scalar_metric", [False, True])
+def test_large_leaves_in_blocks_equal_whole_ones(monkeypatch, scalar_metric):
+    params = {
+        "conv": jax.random.normal(jax.random.key(0), (3, 3, 5, 7)),
+        "dense": jax.random.normal(jax.random.key(1), (23, 11)).astype(jnp.bfloat16),
+        "one": jnp.ones((1, 4)),
+        "none": None,
+    }
+    rules = {
+        "conv": regularizers.group_lasso(0.3, axis=(0, 1, -1)),
+        "**": regularizers.sparse_group_lasso(0.1, 0.2, axis=0),
+    }
+    gradients = jax.tree.map(jnp.cos, params)
+
+    def metric(state):
+        del state
+        return jax.tree.map(lambda p: jnp.float32(2.0) if scalar_metric else 1 + jnp.abs(p), params)
+
+    def step():
+        tx = transforms.proximal(optax.sgd(0.1), regularizers.by_path(rules), 0.1, metric=metric)
+        return jax.jit(tx.update)(gradients, tx.init(params), params)[0]
+
+    whole = step()
+    monkeypatch.setattr(blocks, "_BLOCK_SIZE", 40)
+    monkeypatch.setattr(blocks, "_STRETCH", 3)
+    in_blocks = step()
+    chex.assert_trees_all_equal_shapes_and_dtypes(in_blocks, whole)
+    chex.assert_trees_all_close(in_blocks["conv"], whole["conv"], rtol=1e-6, atol=1e-6)
+    # Fused, the update of a bfloat16 leaf is not rounded before it is used.
+    chex.assert_trees_all_close(in_blocks["dense"], whole["dense"], atol=1e-3)
+    chex.assert_trees_all_equal(in_blocks["one"], whole["one"])
+    zeros = jax.tree.map(lambda p, u: np.asarray(p + u == 0), params, in_blocks)
+    assert zeros["dense"].any() and not zeros["dense"].all()

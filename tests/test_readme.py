@@ -64,10 +64,10 @@ def test_every_name_that_the_readme_mentions_exists():
 
 def test_every_technique_is_in_the_table():
     table = (ROOT / "README.md").read_text().split("## Techniques")[1].split("\n## ")[0]
-    for room in ("augment", "losses", "penalties", "projections", "sensitivity", "stochastic"):
+    for room in ("augment", "losses", "penalties", "projections", "pruning", "sensitivity", "stochastic"):
         for name in importlib.import_module(f"regjax.{room}").__all__:
             said = f"`{room}.{name}`" in table or f"`{room}.{name}(" in table
-            assert said or name in {"Mixed", "stochastic_depth_rates"}, name
+            assert said or name in {"Mixed", "Pruned", "stochastic_depth_rates"}, name
     for name in importlib.import_module("regjax.transforms").__all__:
         assert f"transforms.{name}`" in table or name.endswith("State") or f"`{name}(" in table, name
 
@@ -125,7 +125,7 @@ def test_zeros_solve_the_problem_and_leave():
 
     def logits_of(params, x):
         hidden, out = params["params"]["Dense_0"], params["params"]["Dense_1"]
-        return nn.relu(x @ hidden["kernel"] + hidden["bias"]) @ out["kernel"] + out["bias"]
+        return nn.relu(x @ hidden["kernel"] + hidden["bias"][None]) @ out["kernel"] + out["bias"][None]
 
     @jax.value_and_grad
     def loss(params):

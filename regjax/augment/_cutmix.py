@@ -70,7 +70,8 @@ def cutmix(
       >>> import jax.numpy as jnp
       >>> import regjax
       >>> x = jnp.stack([jnp.zeros((8, 8, 1)), jnp.ones((8, 8, 1))])
-      >>> mixed = regjax.augment.cutmix(jax.random.key(0), x, jnp.array([0, 1]), 1.0, num_classes=2)
+      >>> mix = jax.jit(lambda key, x, labels: regjax.augment.cutmix(key, x, labels, 1.0, num_classes=2))
+      >>> mixed = mix(jax.random.key(0), x, jnp.array([0, 1]))
       >>> bool((mixed.x.mean((1, 2, 3)) == mixed.y[:, 1]).all())
       True
 

@@ -70,7 +70,8 @@ def mixup(
       >>> import jax.numpy as jnp
       >>> import regjax
       >>> x, labels = jnp.array([[0.0], [10.0]]), jnp.array([0, 1])
-      >>> mixed = regjax.augment.mixup(jax.random.key(0), x, labels, 1.0, num_classes=2)
+      >>> mix = jax.jit(lambda key, x, labels: regjax.augment.mixup(key, x, labels, 1.0, num_classes=2))
+      >>> mixed = mix(jax.random.key(0), x, labels)
       >>> mixed.partner
       Array([1, 0], dtype=int32)
       >>> bool(jnp.allclose(mixed.x[:, 0], 10 * mixed.y[:, 1]))

@@ -70,7 +70,8 @@ def random_affine(
       >>> import jax.numpy as jnp
       >>> import regjax
       >>> images = jnp.arange(4.0).reshape(1, 2, 2, 1)
-      >>> regjax.augment.random_affine(jax.random.key(0), images, rotation=(90, 90))[0, ..., 0]
+      >>> turn = jax.jit(lambda key, x: regjax.augment.random_affine(key, x, rotation=(90, 90)))
+      >>> turn(jax.random.key(0), images)[0, ..., 0]
       Array([[1., 3.],
              [0., 2.]], dtype=float32)
     """

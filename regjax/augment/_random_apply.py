@@ -34,7 +34,7 @@ def random_apply(fn: Callable[[Key, PyTree], PyTree], prob: Scalar) -> Callable[
       >>> import jax.numpy as jnp
       >>> import regjax
       >>> negate = regjax.augment.random_apply(lambda key, x: -x, 0.5)
-      >>> y = regjax.augment.per_example(negate)(jax.random.key(0), jnp.ones(1000))
+      >>> y = jax.jit(regjax.augment.per_example(negate))(jax.random.key(0), jnp.ones(1000))
       >>> set(y.tolist()) == {1.0, -1.0}, abs(float(y.mean())) < 0.15
       (True, True)
     """

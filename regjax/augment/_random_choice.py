@@ -38,7 +38,7 @@ def random_choice(
       >>> import jax.numpy as jnp
       >>> import regjax
       >>> choose = regjax.augment.random_choice([lambda key, x: x + 1, lambda key, x: x + 2], weights=(3, 1))
-      >>> y = regjax.augment.per_example(choose)(jax.random.key(0), jnp.zeros(1000))
+      >>> y = jax.jit(regjax.augment.per_example(choose))(jax.random.key(0), jnp.zeros(1000))
       >>> set(y.tolist()) == {1.0, 2.0}, abs(float(y.mean()) - 1.25) < 0.07
       (True, True)
     """

@@ -61,7 +61,8 @@ def spec_augment(
       >>> import jax.numpy as jnp
       >>> import regjax
       >>> widths = {"num_time_masks": 1, "max_time": 2, "num_frequency_masks": 1, "max_frequency": 3}
-      >>> regjax.augment.spec_augment(jax.random.key(6), jnp.ones((1, 4, 6)), **widths)[0]
+      >>> mask = jax.jit(lambda key, x: regjax.augment.spec_augment(key, x, **widths))
+      >>> mask(jax.random.key(6), jnp.ones((1, 4, 6)))[0]
       Array([[1., 1., 0., 0., 1., 1.],
              [0., 0., 0., 0., 0., 0.],
              [1., 1., 0., 0., 1., 1.],

@@ -50,6 +50,9 @@ def remove_zero_units(
     dtype. Zeros must be exact, as a proximal operator makes them (:func:`regjax.prox.group_lasso`; along `axis=-1` a
     group is what leaves a unit or an input, along all the other axes it is what enters a unit).
 
+    A group lasso weighs groups by their size, which is smaller now: to train on with the same objective, make its
+    regularizer with `size_scaling=False`.
+
     Args:
       params: a tree with the arrays of the network, on the host or on a device, but not traced.
       layers: the paths of all layers in the order of the network, the last one included, whose units all stay: such as

@@ -103,8 +103,8 @@ class Term(Value, Regularizer):
         checks.has_prox(self.name, hasattr(prox, self.name))
         if self.name == "total_variation":
             checks.axis_is_one(self.keywords["axis"])
-        if self.name == "nuclear":
-            checks.no_metric("nuclear", metric or None)
+        if metric:
+            checks.in_a_metric(self.name)
 
     def _arguments(self, keep: PyTree, params: PyTree) -> dict[str, Any]:
         keywords = self.keywords

@@ -20,8 +20,8 @@ def adabelief_metric(*, b2: Scalar = 0.999, eps: Scalar = 1e-16) -> Metric:
       eps: what is added to the root.
 
     Returns:
-      A metric for :func:`regjax.transforms.proximal`. Its `diagonal` raises a `ValueError` for the state of another
-      optimizer.
+      A metric for :func:`regjax.transforms.proximal`. Its `diagonal` raises a `ValueError` for a state in
+      which there is none of that kind, or several.
 
     Raises:
       TypeError: if a number is of another kind.

@@ -18,8 +18,8 @@ def adagrad_metric(*, eps: Scalar = 1e-7) -> Metric:
       eps: what is added under the root.
 
     Returns:
-      A metric for :func:`regjax.transforms.proximal`. Its `diagonal` raises a `ValueError` for the state of another
-      optimizer.
+      A metric for :func:`regjax.transforms.proximal`. Its `diagonal` raises a `ValueError` for a state in
+      which there is none of that kind, or several.
 
     Raises:
       TypeError: if a number is of another kind.

@@ -12,8 +12,8 @@ def adam_metric(*, b2: Scalar = 0.999, eps: Scalar = 1e-8, eps_root: Scalar = 0.
 
       d = \sqrt{\hat\nu + \epsilon_\text{root}} + \epsilon, \qquad \hat\nu = \frac{\nu_t}{1 - \beta_2^t}
 
-    Give it the numbers that the optimizer has (`eps=1e-3` for Yogi). Not for `optax.radam`, which does not divide by it
-    in its first steps.
+    Give it the numbers that the optimizer has (`eps=1e-3` for Yogi). Not for `optax.adamax`, `lamb` and `radam`, which
+    have a state of the same kind and step otherwise.
 
     Args:
       b2: the decay :math:`\beta_2` of the second moment.
@@ -21,8 +21,8 @@ def adam_metric(*, b2: Scalar = 0.999, eps: Scalar = 1e-8, eps_root: Scalar = 0.
       eps_root: what is added under the root.
 
     Returns:
-      A metric for :func:`regjax.transforms.proximal`. Its `diagonal` raises a `ValueError` for the state of another
-      optimizer.
+      A metric for :func:`regjax.transforms.proximal`. Its `diagonal` raises a `ValueError` for a state in
+      which there is none of that kind, or several.
 
     Raises:
       TypeError: if a number is of another kind.
@@ -59,8 +59,8 @@ def amsgrad_metric(*, eps: Scalar = 1e-8, eps_root: Scalar = 0.0) -> Metric:
       eps_root: what is added under the root.
 
     Returns:
-      A metric for :func:`regjax.transforms.proximal`. Its `diagonal` raises a `ValueError` for the state of another
-      optimizer.
+      A metric for :func:`regjax.transforms.proximal`. Its `diagonal` raises a `ValueError` for a state in
+      which there is none of that kind, or several.
 
     Raises:
       TypeError: if a number is of another kind.

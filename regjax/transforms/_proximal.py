@@ -62,9 +62,10 @@ def proximal(
     is not bounded away from 0: a weight whose gradient passes through 0 would be thrown to zero from any distance, and
     under the noise of small batches the fixed points are those of another problem.
 
-    Weight decay inside the optimizer is not part of the problem that is solved; for a solved L2 term take
-    :func:`regjax.regularizers.elastic_net`. Whether the solution is reached
-    :func:`regjax.diagnostics.optimality` tells.
+    Gradients do not vanish at a solution with a penalty, so what clips them inside the optimizer changes the problem as
+    soon as it acts. Weight decay inside the optimizer is not part of the problem that is solved; for a solved L2 term
+    take :func:`regjax.regularizers.elastic_net`. Whether the solution is reached :func:`regjax.diagnostics.optimality`
+    tells.
 
     In a chain only :func:`regjax.transforms.project` may follow. Inside `optax.MultiSteps`, not around it; for other
     learning rates or optimizers by leaf, one in each part of `optax.partition`.
@@ -73,7 +74,8 @@ def proximal(
       optimizer: any Optax optimizer, with its learning rate inside: `optax.adam(learning_rate)`.
       regularizer: the penalty, its strength and its mask.
       learning_rate: the learning rate :math:`\eta_t` of that optimizer, the same number or schedule. With momentum m in
-        `optax.sgd` or `rmsprop` it is :math:`1 / (1 - m)` times that: the step that a steady gradient makes in the end.
+        `optax.sgd` it is :math:`1 / (1 - m)` times that: the step that a steady gradient makes in the end. In
+        `optax.rmsprop` momentum comes after the learning rate, so that this holds for a constant rate only.
       metric: how to read :math:`d` from the state of the optimizer after its update. Under `optax.inject_hyperparams` a
         function of your own has to be wrapped, `regjax.transforms.Metric(function)`: it would be called as a schedule.
 
@@ -85,7 +87,8 @@ def proximal(
       TypeError: if `optimizer` is not one, `regularizer` is not a regularizer or has no proximal operator (in a
         metric), or `learning_rate` is not a number.
       ValueError: if `learning_rate` is negative; in `init` and `update`, if a mask does not fit the parameters; in
-        `update`, if `metric` does not fit the optimizer or the parameters.
+        `init`, if `metric` is "identity" and the optimizer is known to divide by something else; in `update`, if
+        `metric` does not fit the optimizer or the parameters.
 
     Examples:
       >>> import jax.numpy as jnp, optax, regjax
@@ -116,6 +119,8 @@ def proximal(
 
     def init_fn(params: PyTree) -> ProximalState:
         state = inner.init(params)
+        if isinstance(metric, str):
+            checks.steps_in_identity(state)
         recorder.tell(touched_by(regularizer.terms(), params, "proximal"))
         return ProximalState(state, jnp.zeros((), jnp.int32))
 

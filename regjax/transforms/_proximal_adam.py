@@ -36,14 +36,18 @@ def proximal_adam(
       \theta \leftarrow \operatorname{prox}^{d_t}_{\eta_t \Omega}(z)
 
     It is :func:`regjax.transforms.proximal` around `optax.adam` with :func:`regjax.transforms.adam_metric`, and without
-    a penalty it is `optax.adam` or, with `weight_decay`, `optax.adamw`. The operator measures distance in the metric of
-    Adam, so with a learning rate that falls to 0 it arrives at the solution of the stated problem: at that of
-    scikit-learn for `l1` and `elastic_net`, with the same zeros. The group penalties take a few passes over the
+    a penalty it is `optax.adam` or, with `weight_decay`, `optax.adamw`, to rounding. The operator measures distance in
+    the metric of Adam, so with a learning rate that falls to 0 it arrives at the solution of the stated problem: at
+    that of scikit-learn for `l1` and `elastic_net`, with the same zeros. The group penalties take a few passes over the
     weights, all others cost next to nothing.
 
-    The weights that the first steps set to zero come back when their gradients exceed the penalty's. Early, while the
-    second moment is small, a step is long in every coordinate: a warm-up of the learning rate keeps what would be
-    zeroed and then found again.
+    With the gradients of full batches it arrives; with those of small ones it comes as near as their noise allows. For
+    convex problems with full batches :func:`regjax.transforms.proximal_sgd` with `accelerated=True` is faster.
+
+    A weight whose gradients have been exactly zero, such as the row of an embedding that no batch has used, has the
+    metric `eps`, and goes to zero at once: the loss says nothing for it and the penalty something against it. Weights
+    that became zero come back when their gradients exceed the penalty's. Clipping gradients before it changes the
+    problem as soon as it acts, because gradients do not vanish at a solution with a penalty.
 
     In a chain only :func:`regjax.transforms.project` may follow. Under `optax.MultiSteps`, `masked`, `partition` and
     `inject_hyperparams` it works as `optax.adam` does.
@@ -58,7 +62,8 @@ def proximal_adam(
       mu_dtype: the dtype of the first moment; None for that of the parameters.
       weight_decay: the strength :math:`\lambda_t` of decoupled weight decay, a number or a schedule; None for none. It
         is not part of the problem that is solved: for that take :func:`regjax.regularizers.elastic_net`.
-      mask: which leaves decay; anything that :func:`regjax.masks.as_mask` takes. The penalty has a mask of its own.
+      mask: which leaves decay; anything that :func:`regjax.masks.as_mask` takes. The penalty has a mask of its own, in
+        `regularizer`.
       nesterov: whether the first moment looks ahead, as in `optax.nadam`.
       amsgrad: whether the second moment never falls, as in `optax.amsgrad`.
 
@@ -69,8 +74,8 @@ def proximal_adam(
     Raises:
       TypeError: if a number is of another kind, or `regularizer` is not a regularizer or has no proximal operator in a
         metric.
-      ValueError: if a number is out of its range, or both `nesterov` and `amsgrad` are given; in `init` and `update`,
-        if a mask does not fit the parameters.
+      ValueError: if a number is out of its range, both `nesterov` and `amsgrad` are given, or `mask` without
+        `weight_decay`; in `init` and `update`, if a mask does not fit the parameters.
 
     Examples:
       >>> import jax, jax.numpy as jnp, optax, regjax
@@ -93,6 +98,7 @@ def proximal_adam(
     checks.number_or_schedule("learning_rate", learning_rate)
     checks.rate_below_one("b1", b1)
     checks.one_variant(nesterov, amsgrad)
+    checks.mask_of_decay(mask, weight_decay)
     if amsgrad:
         moments = optax.scale_by_amsgrad(b1, b2, eps, eps_root, mu_dtype)
         metric = amsgrad_metric(eps=eps, eps_root=eps_root)

@@ -57,8 +57,8 @@ def proximal_sgd(
 
     Raises:
       TypeError: if a number is of another kind, or `regularizer` is not a regularizer or has no proximal operator.
-      ValueError: if a number is out of its range, or `momentum` is given with `accelerated`; in `init` and `update`,
-        if a mask does not fit the parameters.
+      ValueError: if a number is out of its range, `momentum` is given with `accelerated`, or `nesterov` without
+        `momentum`; in `init` and `update`, if a mask does not fit the parameters.
 
     Examples:
       >>> import jax, jax.numpy as jnp, optax, regjax
@@ -80,7 +80,7 @@ def proximal_sgd(
     checks.flag("nesterov", nesterov)
     checks.flag("accelerated", accelerated)
     checks.number_or_schedule("learning_rate", learning_rate)
-    checks.one_momentum(momentum, accelerated)
+    checks.one_momentum(momentum, nesterov, accelerated)
     if accelerated:
         return accelerated_proximal(learning_rate, regularizer)
     if momentum is None:

@@ -15,7 +15,8 @@ def rmsprop_metric(*, decay: Scalar = 0.9, eps: Scalar = 1e-8, eps_in_sqrt: bool
       d = \sqrt{\nu + \epsilon}, \qquad d = \sqrt{\nu} + \epsilon \quad \text{without `eps_in_sqrt`}
 
     Give it the numbers that the optimizer has. With momentum m the step is :math:`1 / (1 - m)` times as long, and so
-    should the `learning_rate` of :func:`regjax.transforms.proximal` be. Not for `centered=True`: the variance that it
+    should the `learning_rate` of :func:`regjax.transforms.proximal` be; with momentum the rate has to be constant,
+    because Optax's momentum comes after it. Not for `centered=True`: the variance that it
     divides by vanishes when gradients are steady.
 
     Args:
@@ -24,8 +25,8 @@ def rmsprop_metric(*, decay: Scalar = 0.9, eps: Scalar = 1e-8, eps_in_sqrt: bool
       eps_in_sqrt: whether it is added under the root.
 
     Returns:
-      A metric for :func:`regjax.transforms.proximal`. Its `diagonal` raises a `ValueError` for the state of another
-      optimizer.
+      A metric for :func:`regjax.transforms.proximal`. Its `diagonal` raises a `ValueError` for a state in
+      which there is none of that kind, or several.
 
     Raises:
       TypeError: if a number is of another kind.

@@ -99,8 +99,9 @@ def test_inside_the_set_the_result_is_the_input_bit_for_bit(case):
 @pytest.mark.parametrize("case", CONVEX, **IDS)
 def test_projections_onto_convex_sets_are_nonexpansive(case):
     some = list(trees())
+    operator = jax.jit(case)
     for a, b in itertools.pairwise(some):
-        pa, pb = case(a), case(b)
+        pa, pb = operator(a), operator(b)
         for name in a:
             moved, start = np.asarray(pa[name] - pb[name]), np.asarray(a[name] - b[name])
             assert (moved**2).sum() <= (start**2).sum() * (1 + 1e-5)
@@ -109,10 +110,12 @@ def test_projections_onto_convex_sets_are_nonexpansive(case):
 @pytest.mark.parametrize("case", CONVEX, **IDS)
 def test_result_is_the_nearest_feasible_point(case):
     # For a convex set: (z - P z) . (y - P z) <= 0 for every feasible y.
+    operator = jax.jit(case)
     for before in trees():
-        after = case(before)
+        after = operator(before)
         for _ in range(20):
-            feasible = case(jax.tree.map(lambda leaf: 3 * RNG.standard_normal(leaf.shape).astype(np.float32), before))
+            anywhere = jax.tree.map(lambda leaf: 3 * RNG.standard_normal(leaf.shape).astype(np.float32), before)
+            feasible = operator(anywhere)
             for name in before:
                 normal = np.asarray(before[name] - after[name], np.float64)
                 towards = np.asarray(feasible[name] - after[name], np.float64)
@@ -122,7 +125,7 @@ def test_result_is_the_nearest_feasible_point(case):
 @pytest.mark.parametrize("name", ["simplex", "l1_ball"])
 def test_equals_a_general_solver(name):
     z = RNG.standard_normal(6)
-    ours = getattr(projections, name)(jnp.asarray(z, jnp.float32), 1.0)
+    ours = jax.jit(getattr(projections, name))(jnp.asarray(z, jnp.float32), 1.0)
     if name == "simplex":
         problem = {"bounds": [(0, None)] * 6, "constraints": {"type": "eq", "fun": lambda x: x.sum() - 1}}
         solution = minimize(lambda x: ((x - z) ** 2).sum(), np.full(6, 1 / 6), method="SLSQP", tol=1e-12, **problem).x
@@ -138,22 +141,29 @@ def test_equals_a_general_solver(name):
 
 def test_one_vector_agrees_with_optax():
     z = jnp.asarray(RNG.standard_normal(40), jnp.float32)
-    np.testing.assert_allclose(projections.simplex(z), optax.projections.projection_simplex(z), atol=1e-6)
-    np.testing.assert_allclose(projections.l1_ball(z, 2.0), optax.projections.projection_l1_ball(z, 2.0), atol=1e-6)
-    np.testing.assert_allclose(projections.l2_ball(z, 2.0), optax.projections.projection_l2_ball(z, 2.0), atol=1e-6)
+    theirs = optax.projections
+    for ours, other, bound in (
+        (projections.simplex, theirs.projection_simplex, 1.0),
+        (projections.l1_ball, theirs.projection_l1_ball, 2.0),
+        (projections.l2_ball, theirs.projection_l2_ball, 2.0),
+    ):
+        np.testing.assert_allclose(*jax.jit(lambda z, a=ours, b=other, r=bound: (a(z, r), b(z, r)))(z), atol=1e-6)
 
 
 def test_axis_makes_one_vector_of_each_slice():
     z = jnp.asarray(RNG.standard_normal((3, 4, 5)), jnp.float32)
     for axis, others in ((1, 2), (-1, 0), ((0, 2), 1)):
         for name in ("simplex", "l1_ball", "l2_ball"):
-            function = getattr(projections, name)
-            slices = function(z, 0.7, axis=axis)
             index = [slice(None)] * 3
             index[others] = 1
             if axis != (0, 2):
                 index[({0, 1, 2} - {axis % 3, others}).pop()] = 2
-            np.testing.assert_allclose(slices[tuple(index)], function(z[tuple(index)], 0.7), atol=1e-6)
+
+            @jax.jit
+            def of_all_and_of_one(z, function=getattr(projections, name), axis=axis, at=tuple(index)):
+                return function(z, 0.7, axis=axis)[at], function(z[at], 0.7)
+
+            np.testing.assert_allclose(*of_all_and_of_one(z), atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +184,7 @@ def test_max_norm_in_every_layout(shape, axis, unit_axes, dtype):
     w = jnp.asarray(RNG.standard_normal(shape), dtype)
     before = np.sqrt((np.asarray(w.astype(jnp.float32), np.float64) ** 2).sum(axis=unit_axes, keepdims=True))
     bound = float(np.median(before)) if before.size > 1 else 0.5 * before.item()
-    after = projections.max_norm(w, bound, axis=axis)
+    after = jax.jit(lambda w: projections.max_norm(w, bound, axis=axis))(w)
     expected = np.asarray(w.astype(jnp.float32), np.float64) * np.minimum(1, bound / before)
     np.testing.assert_allclose(after.astype(jnp.float32), expected, rtol=2 * float(jnp.finfo(dtype).eps))
     inside = np.broadcast_to(before < bound * 0.999, shape)
@@ -205,24 +215,25 @@ def test_min_max_norm_goes_part_of_the_way():
 
 def test_vectors_far_outside_a_small_set():
     z = jnp.array([1e6, 1e6 + 0.5, -1e6])
-    np.testing.assert_allclose(projections.simplex(z), [0.25, 0.75, 0.0], atol=1e-6)
-    np.testing.assert_allclose(projections.simplex(jnp.array([1e8, 1.0])), [1.0, 0.0])
-    np.testing.assert_allclose(projections.simplex(jnp.array([3e7, 3e7])), [0.5, 0.5])
-    np.testing.assert_allclose(projections.simplex(jnp.array([1.0, 1.0, 0.5]), 1e-9), [5e-10, 5e-10, 0.0])
-    np.testing.assert_allclose(projections.l1_ball(jnp.array([1e8, -1.0]), 1.0), [1.0, 0.0])
-    np.testing.assert_allclose(projections.l1_ball(jnp.array([1.0, -1.0, 0.5]), 1e-9), [5e-10, -5e-10, 0.0])
+    simplex, l1_ball = jax.jit(projections.simplex), jax.jit(projections.l1_ball)
+    np.testing.assert_allclose(simplex(z, 1.0), [0.25, 0.75, 0.0], atol=1e-6)
+    np.testing.assert_allclose(simplex(jnp.array([1e8, 1.0]), 1.0), [1.0, 0.0])
+    np.testing.assert_allclose(simplex(jnp.array([3e7, 3e7]), 1.0), [0.5, 0.5])
+    np.testing.assert_allclose(simplex(jnp.array([1.0, 1.0, 0.5]), 1e-9), [5e-10, 5e-10, 0.0])
+    np.testing.assert_allclose(l1_ball(jnp.array([1e8, -1.0]), 1.0), [1.0, 0.0])
+    np.testing.assert_allclose(l1_ball(jnp.array([1.0, -1.0, 0.5]), 1e-9), [5e-10, -5e-10, 0.0])
 
 
 def test_derivatives_at_feasible_points_are_those_of_the_projection():
     # On the sphere the tangent directions pass and the normal one does not; on the simplex all but the sum pass.
-    sphere = jax.jacobian(lambda w: projections.unit_norm(w, axis=0))(jnp.array([1.0, 0.0]))
+    sphere = jax.jit(jax.jacobian(lambda w: projections.unit_norm(w, axis=0)))(jnp.array([1.0, 0.0]))
     np.testing.assert_allclose(sphere, [[0, 0], [0, 1]], atol=1e-6)
-    simplex = jax.jacobian(projections.simplex)(jnp.array([0.5, 0.5]))
+    simplex = jax.jit(jax.jacobian(projections.simplex))(jnp.array([0.5, 0.5]))
     np.testing.assert_allclose(simplex, [[0.5, -0.5], [-0.5, 0.5]], atol=1e-6)
-    for inside in (jnp.array([0.3, 0.4]), jnp.zeros(2)):
-        for function in (projections.max_norm, projections.l1_ball, projections.l2_ball):
-            ball = jax.jacobian(lambda w, f=function: f(w, 1.0, axis=0))(inside)
-            np.testing.assert_allclose(ball, np.eye(2), atol=1e-6)
+    for function in (projections.max_norm, projections.l1_ball, projections.l2_ball):
+        ball = jax.jit(jax.jacobian(lambda w, f=function: f(w, 1.0, axis=0)))
+        for inside in (jnp.array([0.3, 0.4]), jnp.zeros(2)):
+            np.testing.assert_allclose(ball(inside), np.eye(2), atol=1e-6)
 
 
 def test_second_derivatives_of_a_norm_constraint(enable_x64):
@@ -231,9 +242,10 @@ def test_second_derivatives_of_a_norm_constraint(enable_x64):
     def total(w):
         return jnp.vdot(jnp.array([0.3, -1.0, 0.7]), projections.max_norm(w, 1.0, axis=0))
 
-    hessian, step = jax.hessian(total)(w), 1e-5
+    gradient, step = jax.jit(jax.grad(total)), 1e-5
+    hessian = jax.jit(jax.hessian(total))(w)
     for at, e in enumerate(step * np.eye(3)):
-        slope = (jax.grad(total)(w + e) - jax.grad(total)(w - e)) / (2 * step)
+        slope = (gradient(w + e) - gradient(w - e)) / (2 * step)
         np.testing.assert_allclose(hessian[at], slope, atol=1e-8)
 
 

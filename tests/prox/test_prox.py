@@ -1,3 +1,5 @@
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -28,6 +30,19 @@ def leaf_arguments(case):
     return arguments
 
 
+@functools.cache
+def compiled(function, options):
+    """The operator with its numbers traced: cases that differ in nothing else share a compilation."""
+    return jax.jit(lambda z, d, numbers: function(z, **dict(options), **numbers, metric=d))
+
+
+def operator_of(case):
+    arguments = leaf_arguments(case)
+    numbers = {name: np.float32(v) for name, v in arguments.items() if isinstance(v, float | np.ndarray)}
+    operator = compiled(case.function, tuple((n, v) for n, v in arguments.items() if n not in numbers))
+    return lambda z, d: operator(z, d, numbers)
+
+
 def objective(case, z, d):
     """1/2 sum d (x - z)^2 + step_size * penalty(x) in float64."""
     arguments = leaf_arguments(case)
@@ -44,8 +59,7 @@ def objective(case, z, d):
 def test_minimizes_its_penalty_by_brute_force(case, metric):
     z = RNG.standard_normal(SHAPE).astype(np.float32)
     d = METRICS[metric](z)
-    operator = jax.jit(lambda z, d: case.function(z, **leaf_arguments(case), metric=d))
-    x = np.asarray(operator(z, d), np.float64)
+    x = np.asarray(operator_of(case)(z, d), np.float64)
     value = objective(case, z.astype(np.float64), 1.0 if d is None else d.astype(np.float64))
     best = value(x)
 
@@ -105,7 +119,7 @@ def test_a_metric_of_ones_is_the_euclidean_operator():
     z = tree()
     ones = jax.tree.map(jnp.ones_like, z)
     for case in [case for case in PROX if case.name not in EUCLIDEAN]:
-        plain, metric = case(z), case(z, metric=ones)
+        plain, metric = jax.jit(lambda z, ones, case=case: (case(z), case(z, metric=ones)))(z, ones)
         for a, b in zip(jax.tree.leaves(plain), jax.tree.leaves(metric), strict=True):
             np.testing.assert_allclose(a, b, atol=3e-7)
 
@@ -121,7 +135,7 @@ def test_derivative_of_the_metric_group_operator_is_that_of_its_equation():
     def exact(z, d, threshold):
         return weights @ bisected_group(z, d, threshold)
 
-    gradients = jax.grad(ours, argnums=(0, 1, 2))(*map(jnp.float32, (z, d, threshold)))
+    gradients = jax.jit(jax.grad(ours, argnums=(0, 1, 2)))(*map(jnp.float32, (z, d, threshold)))
     step = 1e-5
     for at in range(5):
         e = step * np.eye(5)[at]

@@ -212,8 +212,14 @@ def test_wrong_arguments():
         transforms.proximal_sgd(0.1, 0.1, accelerated=True)
     with pytest.raises(TypeError, match="`regularizer` must have a proximal operator, got orthogonal"):
         transforms.proximal_adam(0.1, regularizers.orthogonal(0.1))
-    with pytest.raises(ValueError, match="`metric` must be None for nuclear"):
+    with pytest.raises(TypeError, match="`regularizer` must have a proximal operator in the metric .*, got nuclear"):
         transforms.proximal_adam(0.1, regularizers.nuclear(0.1))
+    with pytest.raises(TypeError, match=r"`metric` must be called, `adam_metric\(\)`, got the function itself"):
+        transforms.proximal(optax.adam(0.1), l1, 0.1, metric=transforms.adam_metric)
+    with pytest.raises(ValueError, match="`mask` must be None without `weight_decay`"):
+        transforms.proximal_adam(0.1, l1, mask="kernel")
+    with pytest.raises(ValueError, match="`nesterov` must be False without `momentum`"):
+        transforms.proximal_sgd(0.1, l1, nesterov=True)
     with pytest.raises(ValueError, match="`learning_rate` must be finite and >= 0, got -1"):
         transforms.proximal_adam(-1.0, l1)
     with pytest.raises(ValueError, match=r"`b1` must be in \[0, 1\), got 1"):
@@ -226,6 +232,21 @@ def test_wrong_arguments():
         transforms.proximal_sgd(0.1, l1, momentum=1.0)
     with pytest.raises(ValueError, match="`mask` must match a floating leaf, got 'kernle'"):
         transforms.proximal_adam(0.1, regularizers.l1(0.1, mask="kernle")).init({"kernel": jnp.ones(2)})
+
+
+@pytest.mark.parametrize("name", ["adam", "amsgrad", "adabelief", "rmsprop", "adagrad"])
+def test_the_identity_is_refused_where_the_metric_is_known(name):
+    tx = optax.chain(optax.clip(1.0), getattr(optax, name)(0.1))
+    wrapped = transforms.proximal(tx, regularizers.l1(0.1), 0.1)
+    with pytest.raises(ValueError, match=rf"`metric` must be `regjax.transforms.{name}_metric\(\)` for this"):
+        wrapped.init(jnp.ones(2))
+    metric = getattr(transforms, f"{name}_metric")()
+    transforms.proximal(tx, regularizers.l1(0.1), 0.1, metric=metric).init(jnp.ones(2))
+
+
+def test_methods_that_step_by_the_sign_are_refused():
+    with pytest.raises(ValueError, match="`optimizer` must step in a metric, got Lion"):
+        transforms.proximal(optax.lion(0.1), regularizers.l1(0.1), 0.1).init(jnp.ones(2))
 
 
 @pytest.mark.parametrize("scalar_metric", [False, True])

@@ -1,6 +1,6 @@
 """Regularizers and what is made of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
@@ -43,6 +43,8 @@ def optimizer(value: Any) -> None:
 
 def metric_reader(value: Any) -> None:
     """Checks how a transformation is told the metric of an optimizer."""
+    if str(getattr(value, "__module__", "")).startswith("regjax.transforms.") and not hasattr(value, "diagonal"):
+        raise TypeError(f"`metric` must be called, `{value.__name__}()`, got the function itself")
     if value != "identity" and not callable(getattr(value, "diagonal", value)):
         raise TypeError(
             '`metric` must be "identity", a metric such as `regjax.transforms.adam_metric()` or a function of the state'
@@ -56,16 +58,60 @@ def one_state(kinds: Sequence[str], found: int) -> None:
         raise ValueError(f"`metric` must find one {' or '.join(kinds)} in the state of `optimizer`, got {found}")
 
 
-def one_momentum(momentum: Any, accelerated: bool) -> None:
-    """Refuses a second momentum beside that of acceleration."""
+# What divides by a diagonal keeps its square in a state of one of these kinds.
+_METRICS = {
+    "ScaleByAdamState": "adam_metric()",
+    "ScaleByAmsgradState": "amsgrad_metric()",
+    "ScaleByBeliefState": "adabelief_metric()",
+    "ScaleByRmsState": "rmsprop_metric()",
+    "ScaleByRmsWithCountState": "rmsprop_metric()",
+    "ScaleByRssState": "adagrad_metric()",
+}
+
+
+def steps_in_identity(state: Any) -> None:
+    """Refuses the identity as the metric of an optimizer that is known to have another, or none."""
+    kinds = {type(node).__name__ for node in _nodes(state)}
+    for kind in sorted(kinds & set(_METRICS)):
+        raise ValueError(f'`metric` must be `regjax.transforms.{_METRICS[kind]}` for this `optimizer`, got "identity"')
+    if "ScaleByLionState" in kinds:
+        raise ValueError("`optimizer` must step in a metric, got Lion, which steps by the sign of the gradient")
+
+
+def _nodes(state: Any) -> Iterator[Any]:
+    yield state
+    if isinstance(state, tuple):
+        for part in state:
+            yield from _nodes(part)
+
+
+def in_a_metric(name: str) -> None:
+    """Refuses operators that only know the Euclidean distance."""
+    if name == "nuclear":
+        raise TypeError(
+            "`regularizer` must have a proximal operator in the metric of the optimizer, got nuclear: it has one for"
+            " `proximal_sgd`"
+        )
+
+
+def one_momentum(momentum: Any, nesterov: bool, accelerated: bool) -> None:
+    """Refuses a second momentum beside that of acceleration, and a kind of momentum without any."""
     if accelerated and momentum is not None:
         raise ValueError(f"`momentum` must be None with `accelerated=True`, which has its own, got {momentum}")
+    if nesterov and momentum is None:
+        raise ValueError("`nesterov` must be False without `momentum`, got True")
 
 
 def one_variant(nesterov: bool, amsgrad: bool) -> None:
     """Refuses a combination that Optax does not have."""
     if nesterov and amsgrad:
         raise ValueError("`nesterov` must be False with `amsgrad=True`, got True")
+
+
+def mask_of_decay(mask: Any, weight_decay: Any) -> None:
+    """Refuses a mask that has nothing to select for; the penalty has one of its own."""
+    if mask is not None and weight_decay is None:
+        raise ValueError(f"`mask` must be None without `weight_decay`, whose leaves it selects, got {mask!r}")
 
 
 def has_init(value: Any) -> None:

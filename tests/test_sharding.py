@@ -23,6 +23,7 @@ tx = optax.chain(
     optax.adam(0.1),
     regjax.transforms.decoupled_weight_decay(0.1, 0.1, anchor="initial"),
     regjax.transforms.proximal_step(regjax.regularizers.sparse_group_lasso(0.1, 0.1, axis=1), 0.1),
+    regjax.transforms.proximal_adam(0.1, regjax.regularizers.group_lasso(0.1, axis=0)),
     regjax.transforms.project(regjax.constraints.max_norm(1.5)),
 )
 

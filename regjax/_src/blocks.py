@@ -27,6 +27,7 @@ def in_blocks(
 
     A function that goes over its arguments several times reads memory once that way, and its temporary arrays never
     reach it. Elsewhere, and where the array is small or its groups are large, this is a plain call.
+    An array that is sharded along the axis that is cut is gathered on a CPU.
 
     Args:
       function: from arrays of one shape to one of that shape and of the dtype of the first, acting on each group by
@@ -51,7 +52,8 @@ def in_blocks(
         if after is not None:
             # No number is above infinity, but the compiler does not know.
             early = after > jnp.inf
-            array, *others = (jnp.where(early, jnp.zeros_like(a), a) for a in (array, *others))
+            array = jnp.where(early, jnp.zeros_like(array), array)
+            others = tuple(jnp.where(early, jnp.zeros_like(other), other) for other in others)
         out = jax.lax.fori_loop(0, whole, lambda i, out: on_block(i * length, length, out, *others), array)
         return on_block(whole * length, rest, out, *others) if rest else out
 

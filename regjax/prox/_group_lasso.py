@@ -56,7 +56,7 @@ def group_lasso(
 
     In a metric :math:`d` a group vanishes if :math:`\|d z_g\|_2 \le t`; else :math:`x_i = d_i z_i / (d_i + t / \nu)`
     where :math:`\nu = \|x_g\|_2` solves :math:`\sum_{i \in g} (d_i z_i / (d_i \nu + t))^2 = 1`, found to rounding in
-    one to five passes over the group.
+    a few passes over the group.
 
     Args:
       tree: floating arrays :math:`z` of any shape that has the axes.

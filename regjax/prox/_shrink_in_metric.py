@@ -35,8 +35,6 @@ from regjax._src.blocks import in_blocks
 from regjax._src.numerics import norm
 from regjax._src.types import Array
 
-# Passes stop after a step of at most this, which leaves an error of 1e-6 of phi, and half of that of nu.
-_LAST_STEP = 0.01
 _MOST_PASSES = 8
 _NEWTON_STEPS = 6
 
@@ -93,17 +91,19 @@ def _shrunk(z: Array, d: Array, t: Array, axes: tuple[int, ...]) -> Array:
 
 def _repeat(one_pass: Callable[[Array], Array], start: Array) -> Array:
     """Multiplies nu by what passes return, until that is near 1."""
+    # A step of this size leaves half a rounding.
+    last_step = jnp.finfo(start.dtype).eps ** (1 / 3)
 
-    def go_on(carry: tuple[Array, Array, Array]) -> Array:
-        passes, _, unfinished = carry
-        return unfinished & (passes < _MOST_PASSES)
-
-    def body(carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-        passes, nu, _ = carry
+    def go_on(nu: Array) -> tuple[Array, Array]:
         growth = one_pass(nu)
-        return passes + 1, nu * growth, jnp.any(jnp.abs(growth - 1) > _LAST_STEP)
+        return nu * growth, jnp.any(jnp.abs(growth - 1) > last_step)
 
-    return jax.lax.while_loop(go_on, body, (jnp.int32(0), start, jnp.bool_(True)))[1]
+    def body(_: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
+        nu, unfinished = carry
+        return jax.lax.cond(unfinished, go_on, lambda nu: (nu, unfinished), nu)
+
+    # The bounds are static, so that second derivatives can go backwards through it.
+    return jax.lax.fori_loop(0, _MOST_PASSES, body, (start, ~jnp.all(jnp.isnan(start))))[0]
 
 
 def _growth(total: Array, first: Array, second: Array) -> Array:
@@ -116,7 +116,8 @@ def _growth(total: Array, first: Array, second: Array) -> Array:
     weight = jnp.minimum(first / node, total)
     slope = 1 - node
     alone = jnp.where(slope > 0, (jnp.sqrt(weight) - node) / jnp.where(slope > 0, slope, 1), 0)
-    start = jnp.maximum(jnp.maximum(jnp.sqrt(total - weight), alone), 0.25)
+    # Where Newton's method starts makes no difference to its root, nor to the derivative of that.
+    start = jax.lax.stop_gradient(jnp.maximum(jnp.maximum(jnp.sqrt(total - weight), alone), 0.25))
 
     def newton_step(_: Array, g: Array) -> Array:
         at_node = node + slope * g

@@ -84,9 +84,12 @@ class Term(Value, Regularizer):
         return getattr(penalties, self.name)(_selected(keep, params), **self._arguments(keep, params))
 
     def own_prox(self, params: PyTree, step_size: Scalar, metric: PyTree | None) -> PyTree:
-        """Returns the parameters with the operator applied to the selected leaves."""
+        """Returns the parameters with the operator applied to the leaves of the mask."""
         self.require_prox()
-        keep = masks.resolve(self.mask, params)
+        return self.prox_of_selected(masks.resolve(self.mask, params), params, step_size, metric)
+
+    def prox_of_selected(self, keep: PyTree, params: PyTree, step_size: Scalar, metric: PyTree | None) -> PyTree:
+        """Returns the parameters with the operator applied to the leaves where `keep` is True."""
         if metric is not None:
             metric = _companion("metric", metric, keep, params)
         operator = getattr(prox, self.name)

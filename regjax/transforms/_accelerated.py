@@ -41,7 +41,7 @@ def accelerated_proximal(
     def init_fn(params: PyTree) -> AcceleratedState:
         recorder.tell(touched_by(regularizer.terms(), params, "proximal"))
         # Copied, so that donating the parameters does not take the solution with them.
-        solution = jax.tree.map(jnp.array, params)
+        solution = jax.tree.map(lambda leaf: jnp.array(leaf, jnp.result_type(leaf)), params)
         return AcceleratedState(jnp.zeros((), jnp.int32), jnp.ones((), jnp.float32), solution)
 
     def update_fn(updates: PyTree, state: Any, params: PyTree = None, **extra_args: Any) -> tuple[PyTree, Any]:

@@ -23,7 +23,7 @@ def adagrad_metric(*, eps: Scalar = 1e-7) -> Metric:
 
     Raises:
       TypeError: if a number is of another kind.
-      ValueError: if `eps` is negative.
+      ValueError: if `eps` is not positive.
 
     Examples:
       >>> import jax.numpy as jnp, optax, regjax
@@ -37,5 +37,5 @@ def adagrad_metric(*, eps: Scalar = 1e-7) -> Metric:
       Duchi et al, `Adaptive Subgradient Methods for Online Learning and Stochastic Optimization
       <https://jmlr.org/papers/v12/duchi11a.html>`_, 2011, whose composite mirror descent is this step
     """
-    checks.strength("eps", eps)
+    checks.above("eps", eps, 0)
     return metric_of(("ScaleByRssState",), "sum_of_squares", lambda total, _: root(total, 0.0, eps))

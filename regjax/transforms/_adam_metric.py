@@ -13,7 +13,8 @@ def adam_metric(*, b2: Scalar = 0.999, eps: Scalar = 1e-8, eps_root: Scalar = 0.
       d = \sqrt{\hat\nu + \epsilon_\text{root}} + \epsilon, \qquad \hat\nu = \frac{\nu_t}{1 - \beta_2^t}
 
     Give it the numbers that the optimizer has (`eps=1e-3` for Yogi). Not for `optax.adamax`, `lamb` and `radam`, which
-    have a state of the same kind and step otherwise.
+    have a state of the same kind and step otherwise. In float16 the second moments of gradients below 1e-3 vanish, and
+    with them the metric: keep float32 parameters and cast them for the model.
 
     Args:
       b2: the decay :math:`\beta_2` of the second moment.

@@ -108,7 +108,8 @@ def proximal_adam(
     # Operators of groups need d itself. With `mu_dtype` the state has fewer digits of the first moment than Optax uses.
     if mu_dtype is None and not any("axis" in term.keywords for term in regularizer.terms()):
         moments = scale_by_adam(moments, metric, b1, nesterov)
-    adam = optax.chain(moments, optax.scale_by_learning_rate(learning_rate))
+    rate: Any = learning_rate  # Optax's own type of numbers is another
+    adam = optax.chain(moments, optax.scale_by_learning_rate(rate))
     if weight_decay is not None:
         adam = optax.chain(adam, decoupled_weight_decay(weight_decay, learning_rate, mask=mask))
     return proximal(adam, regularizer, learning_rate, metric=metric)

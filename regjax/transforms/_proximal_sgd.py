@@ -1,12 +1,15 @@
 """Gradient descent for losses with penalties that make zeros."""
 
+from typing import Any
+
 import optax
 
 from regjax._src import checks
-from regjax._src.types import Array, Scalar, ScalarOrSchedule
+from regjax._src.types import ArrayLike, Scalar, ScalarOrSchedule
 from regjax.regularizers import Regularizer
 from regjax.transforms._accelerated import accelerated_proximal
 from regjax.transforms._proximal import proximal
+from regjax.transforms._updates import value_at
 
 
 def proximal_sgd(
@@ -37,9 +40,9 @@ def proximal_sgd(
       \beta_k = \frac{t_k - 1}{t_{k+1}}, \quad t_{k+1} = \frac{1 + \sqrt{1 + 4 t_k^2}}2
 
     and the momentum starts anew, :math:`t_k = 1`, whenever it points uphill,
-    :math:`\langle y_k - x_{k+1}, x_{k+1} - x_k \rangle > 0` summed over all leaves. Both converge to the solution; a
-    weight is zero in y when it was zero in the last two x. The point x itself is `state.solution`, or
-    ``optax.tree.get(state, "solution")`` where the state lies in that of a chain.
+    :math:`\langle y_k - x_{k+1}, x_{k+1} - x_k \rangle > 0` summed over all leaves (under `shard_map`, those of the
+    shard). Both converge to the solution; a weight is zero in y when it was zero in the last two x. The point x itself
+    is `state.solution`, or ``optax.tree.get(state, "solution")`` where the state lies in that of a chain.
 
     In a chain only :func:`regjax.transforms.project` may follow, and nothing where `accelerated`. Inside
     `optax.MultiSteps`, not around it.
@@ -83,12 +86,12 @@ def proximal_sgd(
     checks.one_momentum(momentum, nesterov, accelerated)
     if accelerated:
         return accelerated_proximal(learning_rate, regularizer)
+    rate: Any = learning_rate  # Optax's own type of numbers is another
     if momentum is None:
-        return proximal(optax.sgd(learning_rate), regularizer, learning_rate)
+        return proximal(optax.sgd(rate), regularizer, learning_rate)
     checks.rate_below_one("momentum", momentum)
 
-    def step_size(step: Array) -> Scalar:
-        rate = learning_rate(step) if callable(learning_rate) else learning_rate
-        return rate / (1 - momentum)
+    def step_size(step: ArrayLike) -> ArrayLike:
+        return value_at(learning_rate, step) / (1 - momentum)
 
-    return proximal(optax.sgd(learning_rate, momentum, nesterov), regularizer, step_size)
+    return proximal(optax.sgd(rate, momentum, nesterov), regularizer, step_size)

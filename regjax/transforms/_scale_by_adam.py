@@ -3,9 +3,10 @@
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import optax
 
-from regjax._src.numerics import widen
+from regjax._src.numerics import compute_dtype, widen
 from regjax._src.types import Array, PyTree, Scalar
 from regjax.transforms._metric import Metric, without_bias
 
@@ -22,14 +23,13 @@ def scale_by_adam(
     def update_fn(updates: PyTree, state: Any, params: PyTree = None) -> tuple[PyTree, Any]:
         quotients, state = adam.update(updates, state, params)
 
-        def direction(quotient: Any, gradient: Any, mu: Any, d: Any) -> Any:
-            if quotient is None:
-                return None
+        def direction(quotient: Array, gradient: Array, mu: Array, nu: Array, d: Array) -> Array:
+            if nu.dtype != compute_dtype(nu):  # Optax had more digits when it divided
+                return quotient
             moment = _first_moment(widen(gradient), widen(mu), b1, state.count, nesterov)
             return (moment * (1 / d)).astype(quotient.dtype)
 
-        moments = (updates, state.mu, metric.diagonal(state))
-        return jax.tree.map(direction, quotients, *moments, is_leaf=lambda node: node is None), state
+        return jax.tree.map(direction, quotients, updates, state.mu, state.nu, metric.diagonal(state)), state
 
     return optax.GradientTransformation(adam.init, update_fn)
 
@@ -37,5 +37,5 @@ def scale_by_adam(
 def _first_moment(gradient: Array, mu: Array, b1: Scalar, count: Array, nesterov: bool) -> Array:
     if not nesterov:
         return without_bias(mu, b1, count)
-    ahead = without_bias(mu, b1, jax.numpy.asarray(optax.safe_increment(count)))
-    return b1 * ahead + (1 - b1) * without_bias(gradient, b1, count)
+    ahead = without_bias(mu, b1, jnp.asarray(optax.safe_increment(count)))
+    return jnp.asarray(b1 * ahead + (1 - b1) * without_bias(gradient, b1, count))

@@ -62,7 +62,7 @@ def emitted(update: Array, u: Any, p: Any) -> Array:
     return update.astype(jnp.promote_types(jnp.result_type(u), jnp.result_type(p)))
 
 
-def value_at(value: ScalarOrSchedule, step: Array) -> Scalar:
+def value_at(value: ScalarOrSchedule, step: Scalar) -> Scalar:
     """Returns a number, or what a schedule says at a step."""
     return value(step) if callable(value) else value
 

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import export
 
 from regjax._src import blocks
 
@@ -64,6 +65,6 @@ def test_blocks_are_a_loop_on_cpu_only():
     def step(x):
         return blocks.in_blocks(lambda x: 2 * x, (1,), x)
 
-    exported = {platform: jax.export.export(jax.jit(step), platforms=[platform])(x) for platform in ("cpu", "cuda")}
+    exported = {platform: export.export(jax.jit(step), platforms=[platform])(x) for platform in ("cpu", "cuda")}
     assert "while" in exported["cpu"].mlir_module()
     assert "while" not in exported["cuda"].mlir_module()

@@ -88,6 +88,8 @@ def test_a_state_of_another_optimizer_is_refused(tx, found):
 def test_numbers_are_checked(function):
     with pytest.raises(ValueError, match="`eps` must be finite and >= 0, got -1"):
         getattr(transforms, function)(eps=-1)
+    with pytest.raises(ValueError, match="`eps` must be finite and > 0, got 0"):
+        transforms.adagrad_metric(eps=0.0)
     with pytest.raises(ValueError, match=r"`b2` must be in \[0, 1\), got 1"):
         transforms.adam_metric(b2=1.0)
     with pytest.raises(TypeError, match="`eps_in_sqrt` must be True or False"):

@@ -11,6 +11,11 @@ import regjax
 from regjax import regularizers, transforms
 from regjax._src import blocks
 
+try:
+    from jax import shard_map
+except ImportError:  # the lowest supported version
+    from jax.experimental.shard_map import shard_map
+
 TARGET = np.array([3.0, -0.2, 1.0, -2.0])
 
 
@@ -249,8 +254,8 @@ def test_methods_that_step_by_the_sign_are_refused():
         transforms.proximal(optax.lion(0.1), regularizers.l1(0.1), 0.1).init(jnp.ones(2))
 
 
-@pytest.mark.parametrize("scalar_metric", [False, True])
-def test_large_leaves_in_blocks_equal_whole_ones(monkeypatch, scalar_metric):
+@pytest.mark.parametrize("kind", ["identity", "a number for each leaf", "diagonal"])
+def test_large_leaves_in_blocks_equal_whole_ones(monkeypatch, kind):
     params = {
         "conv": jax.random.normal(jax.random.key(0), (3, 3, 5, 7)),
         "dense": jax.random.normal(jax.random.key(1), (23, 11)).astype(jnp.bfloat16),
@@ -265,10 +270,11 @@ def test_large_leaves_in_blocks_equal_whole_ones(monkeypatch, scalar_metric):
 
     def metric(state):
         del state
-        return jax.tree.map(lambda p: jnp.float32(2.0) if scalar_metric else 1 + jnp.abs(p), params)
+        return jax.tree.map(lambda p: 1 + jnp.abs(p) if kind == "diagonal" else jnp.float32(2.0), params)
 
     def step():
-        tx = transforms.proximal(optax.sgd(0.1), regularizers.by_path(rules), 0.1, metric=metric)
+        read = "identity" if kind == "identity" else metric
+        tx = transforms.proximal(optax.sgd(0.1), regularizers.by_path(rules), 0.1, metric=read)
         return jax.jit(tx.update)(gradients, tx.init(params), params)[0]
 
     whole = step()
@@ -282,3 +288,61 @@ def test_large_leaves_in_blocks_equal_whole_ones(monkeypatch, scalar_metric):
     chex.assert_trees_all_equal(in_blocks["one"], whole["one"])
     zeros = jax.tree.map(lambda p, u: np.asarray(p + u == 0), params, in_blocks)
     assert zeros["dense"].any() and not zeros["dense"].all()
+
+
+def test_masks_see_all_parameters_also_beside_large_leaves(monkeypatch):
+    monkeypatch.setattr(blocks, "_BLOCK_SIZE", 8)
+    monkeypatch.setattr(blocks, "_STRETCH", 2)
+    params = {"w": jnp.ones((6, 4)), "b": jnp.ones(4), "none": jnp.ones(3)}
+
+    def mask(params):
+        return {name: leaf.ndim == 2 or len(params) != 3 for name, leaf in params.items()}
+
+    tx = transforms.proximal_step(regularizers.group_lasso(1.0, axis=1, mask=mask), 0.1)
+    updates, _ = tx.update({"w": jnp.zeros((6, 4)), "b": jnp.zeros(4), "none": None}, tx.init(params), params)
+    np.testing.assert_allclose(updates["w"], -0.1, rtol=1e-5)
+    np.testing.assert_array_equal(updates["b"], 0)
+    assert updates["none"] is None
+
+
+@pytest.mark.parametrize("size", [6, 40])
+def test_second_derivatives_go_backwards_through_training(monkeypatch, size):
+    monkeypatch.setattr(blocks, "_BLOCK_SIZE", 64)
+    start = jax.random.normal(jax.random.key(0), (size, 4))
+
+    def loss(strength):
+        tx = transforms.proximal_adam(0.1, regularizers.group_lasso(strength, axis=1))
+
+        def step(carry, _):
+            w, state = carry
+            updates, state = tx.update(jnp.sin(w), state, w)
+            return (w + updates, state), None
+
+        (w, _), _ = jax.lax.scan(step, (start, tx.init(start)), length=2)
+        return jnp.sum(jnp.square(w))
+
+    first, second = jax.jit(jax.grad(loss)), jax.jit(jax.grad(jax.grad(loss)))
+    np.testing.assert_allclose(first(0.1), (loss(0.11) - loss(0.09)) / 0.02, rtol=1e-2)
+    np.testing.assert_allclose(second(0.1), (first(0.11) - first(0.09)) / 0.02, rtol=2e-2)
+
+
+def test_narrow_second_moments_do_not_change_the_direction():
+    params, gradient = jnp.ones(4, jnp.float16), jnp.full(4, 1e-3)
+    state_of, ours = optax.adam(1e-3), transforms.proximal_adam(1e-3, regularizers.l1(0.0))
+    expected, state = state_of.init(params), ours.init(params)
+    for _ in range(3):
+        plain, expected = state_of.update(gradient, expected, params)
+        updates, state = ours.update(gradient, state, params)
+        chex.assert_trees_all_close(updates, plain, rtol=1e-3)
+
+
+def test_the_group_operator_runs_under_shard_map():
+    mesh = jax.sharding.Mesh(np.array(jax.devices()[:1]), ("x",))
+    spec = jax.sharding.PartitionSpec("x")
+    z = jax.random.normal(jax.random.key(0), (8, 3))
+
+    def operator(z):
+        return regjax.prox.group_lasso(z, 0.5, axis=1, metric=1 + jnp.abs(z))
+
+    got = jax.jit(shard_map(operator, mesh=mesh, in_specs=spec, out_specs=spec))(z)
+    np.testing.assert_allclose(got, operator(z), rtol=1e-5, atol=1e-7)

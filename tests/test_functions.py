@@ -1,5 +1,7 @@
 """What every pure function of a tree owes."""
 
+import functools
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -16,11 +18,52 @@ NUMBERS = {"strength", "step_size", "l1", "l2", "group", "bound", "minimum", "ma
 NUMBERS |= {"delta", "gamma", "a", "epsilon"}
 
 
+def numbers_of(case: Case):
+    numbers = {name: jnp.float32(value) for name, value in case.arguments.items() if name in NUMBERS}
+    return {"step_size": jnp.float32(1.0)} | numbers if case in PROX else numbers
+
+
+def kind_of(case: Case):
+    others = sorted((name, str(value)) for name, value in case.arguments.items() if name not in NUMBERS)
+    return case.name, *sorted(numbers_of(case)), *others
+
+
+FIRST_OF_KIND = {kind_of(case): case for case in reversed(TREE_CASES)}
+
+
+def compiled(make):
+    """Compiles once for cases that differ in nothing but their numbers, which are traced."""
+    cached = functools.cache(make)
+    return lambda case: cached(FIRST_OF_KIND[kind_of(case)])
+
+
+@compiled
+def run_and_count(case: Case):
+    traces = []
+
+    @jax.jit
+    def run(t, n):
+        traces.append(None)
+        return case(t, **n)
+
+    return run, traces
+
+
+@compiled
+def run_mapped(case: Case):
+    return jax.jit(jax.vmap(lambda t, n: case(t, **n)))
+
+
+@compiled
+def value_and_gradient(case: Case):
+    return jax.jit(jax.value_and_grad(scalar_of(case)))
+
+
 def scalar_of(case: Case):
     """Makes a differentiable scalar of a case: the penalty, or a fixed linear functional of the result."""
 
-    def function(t):
-        result = case(t)
+    def function(t, numbers=None):
+        result = case(t, **(numbers or {}))
         if case in PENALTIES:
             return result
         weights = jax.tree.map(lambda leaf: jnp.cos(jnp.arange(leaf.size, dtype=leaf.dtype)).reshape(leaf.shape), t)
@@ -31,14 +74,8 @@ def scalar_of(case: Case):
 
 @pytest.mark.parametrize("case", TREE_CASES, ids=str)
 def test_jit_and_vmap_equal_eager_with_numbers_traced(case):
-    numbers = {name: jnp.float32(value) for name, value in case.arguments.items() if name in NUMBERS}
-    traces = []
-
-    @jax.jit
-    def traced(t, n):
-        traces.append(None)
-        return case(t, **n)
-
+    numbers = numbers_of(case)
+    traced, traces = run_and_count(case)
     eager = case(tree())
     chex.assert_trees_all_close(traced(tree(), numbers), eager, atol=1e-6)
 
@@ -48,7 +85,7 @@ def test_jit_and_vmap_equal_eager_with_numbers_traced(case):
     assert len(traces) == 1
     both = jax.tree.map(lambda a, b: jnp.stack([a, b]), numbers, halves)
     trees = jax.tree.map(lambda leaf: jnp.stack([leaf, 2 * leaf]), tree())
-    mapped = jax.jit(jax.vmap(lambda t, n: case(t, **n)))(trees, both)
+    mapped = run_mapped(case)(trees, both)
     chex.assert_trees_all_close(jax.tree.map(lambda leaf: leaf[0], mapped), eager, atol=1e-6)
     second = case(jax.tree.map(lambda leaf: 2 * leaf, tree()), **halves)
     chex.assert_trees_all_close(jax.tree.map(lambda leaf: leaf[1], mapped), second, atol=1e-6)
@@ -56,10 +93,9 @@ def test_jit_and_vmap_equal_eager_with_numbers_traced(case):
 
 @pytest.mark.parametrize("case", TREE_CASES, ids=str)
 def test_gradient_is_finite_and_equals_finite_differences(case):
-    function = jax.jit(scalar_of(case))
-    gradient = jax.jit(jax.grad(function))
+    function, numbers = value_and_gradient(case), numbers_of(case)
     for scale in (0.0, 1.0, 1e4):
-        chex.assert_tree_all_finite(gradient(jax.tree.map(lambda leaf, s=scale: s * leaf, tree())))
+        chex.assert_tree_all_finite(function(jax.tree.map(lambda leaf, s=scale: s * leaf, tree()), numbers)[1])
 
     # Away from the kinks, which random entries miss.
     noise = np.random.default_rng(0)
@@ -67,10 +103,11 @@ def test_gradient_is_finite_and_equals_finite_differences(case):
     direction = jax.tree.map(lambda leaf: noise.standard_normal(leaf.shape).astype(np.float32), smooth)
     step = 1e-3
     ahead, behind = (
-        function(jax.tree.map(lambda leaf, d, s=sign: leaf + s * step * d, smooth, direction)) for sign in (1, -1)
+        function(jax.tree.map(lambda leaf, d, s=sign: leaf + s * step * d, smooth, direction), numbers)[0]
+        for sign in (1, -1)
     )
     slope = float(ahead - behind) / (2 * step)
-    exact = float(optax.tree.vdot(gradient(smooth), direction))
+    exact = float(optax.tree.vdot(function(smooth, numbers)[1], direction))
     np.testing.assert_allclose(exact, slope, atol=4e-3, rtol=4e-3)
 
 

@@ -20,6 +20,8 @@ FUNCTIONS = [pytest.param(*pair, id=".".join(pair)) for pair in PUBLIC]
 POSITIONAL = {"strength", "step_size", "bound", "learning_rate"}
 # Modules have the signatures of Flax's own, and are documented by the functions that they are made of.
 FLAX = {"linen", "nnx"}
+# Rooms whose functions return reports, masks and smaller models, and no arrays that depend on arrays alone.
+READS_NUMBERS = {"diagnostics", "masks", "pruning"}
 
 
 def public(room, name):
@@ -78,8 +80,11 @@ def test_every_function_has_a_case():
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_the_checks_of_jax_stay_quiet(name):
-    with jax.checking_leaks(), jax.debug_nans(True), jax.numpy_dtype_promotion("strict"):
+    with jax.debug_nans(True), jax.numpy_dtype_promotion("strict"):
         OTHERS[name]()
+    # Looking for leaks forbids to reuse what was compiled, so calls are traced only, unless they look at numbers.
+    with jax.checking_leaks():
+        OTHERS[name]() if name.split(".")[0] in READS_NUMBERS else jax.eval_shape(OTHERS[name])
 
 
 def test_linen_and_nnx_have_the_same_modules():

@@ -54,7 +54,7 @@ def test_for_a_small_temperature_it_is_dropout():
 @pytest.mark.usefixtures("enable_x64")
 def test_derivatives_are_those_of_the_formula():
     x = jnp.linspace(-1.0, 2.0, 50)
-    u = uniform_of(drop(jnp.ones(50), 0.0, temperature=1.0), 0.0)
+    u = uniform_of(jax.jit(lambda x: drop(x, 0.0, temperature=1.0))(jnp.ones(50)), 0.0)
 
     @jax.jit
     def derivatives(logit):
@@ -112,16 +112,16 @@ def test_jit_vmap_dtypes_and_shapes():
         wanted = drop(x, logit, temperature=temperature)
         np.testing.assert_allclose(run(x, logit, temperature), wanted, rtol=1e-5, atol=1e-6)
     assert len(traces) == 1
-    logits = jnp.array([-1.0, 0.0, 2.0])
-    mapped = jax.vmap(lambda logit: drop(x, logit))(logits)
-    np.testing.assert_allclose(mapped[1], drop(x, 0.0), rtol=1e-5, atol=1e-6)
+    logits = jnp.array([-1.0, 0.5, 2.0])
+    mapped = jax.jit(jax.vmap(lambda logit: drop(x, logit, temperature=0.3)))(logits)
+    np.testing.assert_allclose(mapped[1], wanted, rtol=1e-5, atol=1e-6)
     assert drop(jnp.ones((0, 3)), 0).shape == (0, 3)
-    assert drop(jnp.ones(3), jnp.bfloat16(0.5)).dtype == jnp.float32
-    assert drop(jnp.ones(3, jnp.float16), np.float64(0.5)).dtype == jnp.float16
+    assert jax.eval_shape(drop, jnp.ones(3), jnp.bfloat16(0.5)).dtype == jnp.float32
+    assert jax.eval_shape(lambda x: drop(x, np.float64(0.5)), jnp.ones(3, jnp.float16)).dtype == jnp.float16
 
 
 def test_channels_can_be_dropped_whole(key):
-    y = np.asarray(concrete_dropout(key, jnp.ones((5, 4, 4, 8)), 0.0, broadcast_dims=(1, 2)))
+    y = np.asarray(jax.jit(lambda x: concrete_dropout(key, x, 0.0, broadcast_dims=(1, 2)))(jnp.ones((5, 4, 4, 8))))
     assert (y == y[:, :1, :1]).all()
     assert len(np.unique(y[:, 0, 0])) > 20
 
@@ -157,7 +157,7 @@ def test_the_penalty_of_the_paper():
 
 
 def test_far_out_the_penalty_pulls_back():
-    slope = jax.grad(lambda logit: concrete_dropout_penalty(jnp.ones(3), logit, num_features=3))
+    slope = jax.jit(jax.grad(lambda logit: concrete_dropout_penalty(jnp.ones(3), logit, num_features=3)))
     assert slope(60.0) > 0
     assert slope(-60.0) <= 0
     assert np.isfinite([slope(60.0), slope(-60.0), slope(-1e4)]).all()

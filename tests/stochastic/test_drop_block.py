@@ -75,7 +75,9 @@ def test_what_is_dropped_is_the_union_of_the_blocks(coupled):
 def test_channels_share_a_mask_or_draw_for_themselves_and_examples_always_do():
     x = jnp.ones((500, 6, 4))
     coupled, free = (
-        np.asarray(drop_block(jax.random.key(0), x, 0.3, block_size=2, couple_channels=c)) == 0 for c in (True, False)
+        np.asarray(jax.jit(lambda x, c=c: drop_block(jax.random.key(0), x, 0.3, block_size=2, couple_channels=c))(x))
+        == 0
+        for c in (True, False)
     )
     assert (coupled == coupled[..., :1]).all()
     assert len({mask.tobytes() for mask in coupled}) > 20
@@ -86,7 +88,8 @@ def test_channels_share_a_mask_or_draw_for_themselves_and_examples_always_do():
 
 def test_expected_normalization_is_unbiased():
     x = jnp.linspace(0.5, 2.0, 12).reshape(1, 3, 4, 1)
-    draws = np.asarray(drop_block(jax.random.key(5), jnp.tile(x, (20_000, 1, 1, 1)), 0.4, block_size=2))
+    run = jax.jit(lambda x: drop_block(jax.random.key(5), x, 0.4, block_size=2))
+    draws = np.asarray(run(jnp.tile(x, (20_000, 1, 1, 1))))
     error = 5 * draws.std(0) / np.sqrt(len(draws))
     assert (np.abs(draws.mean(0) - x[0]) < error).all()
 
@@ -145,9 +148,12 @@ def test_rate_one_gives_zeros_with_zero_gradients(rate, normalize):
     def function(x):
         return drop_block(jax.random.key(0), x, rate, block_size=2, normalize=normalize)
 
-    np.testing.assert_array_equal(function(x), 0)
-    np.testing.assert_array_equal(jax.grad(lambda x: function(x).sum())(x), 0)
-    np.testing.assert_array_equal(jax.jvp(function, (x,), (jnp.ones_like(x),))[1], 0)
+    @jax.jit
+    def everything(x):
+        return function(x), jax.grad(lambda x: function(x).sum())(x), jax.jvp(function, (x,), (jnp.ones_like(x),))[1]
+
+    for result in everything(x):
+        np.testing.assert_array_equal(result, 0)
 
 
 def test_dropped_entries_are_zero_with_zero_derivatives_whatever_they_were():
@@ -161,7 +167,7 @@ def test_dropped_entries_are_zero_with_zero_derivatives_whatever_they_were():
 
         return function(x), jax.grad(total)(x), jax.hessian(total)(x).reshape(50, 50)
 
-    dropped = np.asarray(function(jnp.ones((1, 50, 1))) == 0)
+    dropped = np.asarray(derivatives(jnp.ones((1, 50, 1)))[0] == 0)
     assert 0 < dropped.sum() < 50
     value, gradient, hessian = derivatives(jnp.where(dropped, jnp.nan, 3.0))
     np.testing.assert_array_equal(value, np.where(dropped, 0, 6))
@@ -174,7 +180,7 @@ def test_no_gradient_flows_to_the_rate(normalize):
     def total(rate):
         return drop_block(jax.random.key(0), jnp.ones((1, 8, 1)), rate, block_size=2, normalize=normalize).sum()
 
-    np.testing.assert_array_equal(jax.vmap(jax.grad(total))(jnp.array([0.0, 0.5, 1.0])), 0)
+    np.testing.assert_array_equal(jax.jit(jax.vmap(jax.grad(total)))(jnp.array([0.0, 0.5, 1.0])), 0)
 
 
 def test_one_compilation_serves_all_rates():
@@ -186,16 +192,18 @@ def test_one_compilation_serves_all_rates():
         traces.append(None)
         return drop_block(jax.random.key(0), x, rate, block_size=3)
 
-    for rates in ([0.0, 0.3], [0.6, 1.0]):
-        wanted = [drop_block(jax.random.key(0), x, rate, block_size=3) for rate in rates]
-        np.testing.assert_allclose(sweep(jnp.array(rates)), jnp.stack(wanted), rtol=1e-6)
+    given = ([0.0, 0.3], [0.6, 1.0])
+    wanted = jax.jit(lambda x: [[drop_block(jax.random.key(0), x, r, block_size=3) for r in rates] for rates in given])
+    for rates, results in zip(given, wanted(x), strict=True):
+        np.testing.assert_allclose(sweep(jnp.array(rates)), jnp.stack(results), rtol=1e-6)
     assert len(traces) == 1
 
 
 def test_double_precision_stays(enable_x64):
     x = jnp.linspace(1.0, 2.0, 40).reshape(1, 20, 2)
     for normalize in ("expected", "realized"):
-        y = np.asarray(drop_block(jax.random.key(0), x, 0.3, block_size=3, normalize=normalize))
+        run = jax.jit(lambda x, n=normalize: drop_block(jax.random.key(0), x, 0.3, block_size=3, normalize=n))
+        y = np.asarray(run(x))
         assert y.dtype == np.float64
         factor = 0.7 if normalize == "expected" else (y != 0).mean()
         np.testing.assert_allclose(y, np.where(y == 0, 0, x / factor), rtol=1e-14)

@@ -23,7 +23,8 @@ def x():
 @pytest.fixture(scope="module")
 def twelve_samples(x):
     """The probabilities of the first passes, which are also those of fewer passes."""
-    return softmax(mc_samples(noisy_logits, jax.random.key(0), x, num_samples=12))
+    run = jax.jit(functools.partial(mc_samples, noisy_logits, num_samples=12))
+    return softmax(run(jax.random.key(0), x))
 
 
 def softmax(logits):
@@ -71,8 +72,11 @@ def test_low_precision_logits_are_accumulated_in_float32(key):
     def fn(key, x):
         return (x + jax.random.normal(key, x.shape)).astype(jnp.bfloat16)
 
-    result = mc_classify(fn, key, jnp.zeros((3,)), num_samples=3000, batch_size=500)
-    samples = softmax(mc_samples(fn, key, jnp.zeros((3,)), num_samples=3000, batch_size=500).astype(jnp.float32))
+    result, samples = (
+        jax.jit(functools.partial(run, fn, num_samples=3000, batch_size=500))(key, jnp.zeros(3))
+        for run in (mc_classify, mc_samples)
+    )
+    samples = softmax(samples.astype(jnp.float32))
     assert result.probabilities.dtype == jnp.float32
     np.testing.assert_allclose(result.probabilities, samples.mean(0), rtol=1e-5)
 
@@ -91,7 +95,7 @@ def test_classes_ruled_out(from_logits, key):
     assert float(result.probabilities[0]) == 0
     assert all(np.all(np.isfinite(leaf)) for leaf in result)
     assert np.isfinite(gradient)
-    samples = mc_samples(fn, key, 1.0, num_samples=5)
+    samples = jax.jit(functools.partial(mc_samples, fn, num_samples=5))(key, 1.0)
     samples = softmax(samples) if from_logits else np.asarray(samples)
     np.testing.assert_allclose(result.probabilities, samples.mean(0), rtol=1e-5)
 
@@ -108,15 +112,16 @@ def test_gradient_is_that_of_the_stacked_samples(key):
         information, expected = uncertainty.mutual_information(p), uncertainty.expected_entropy(p)
         return information + p.mean(0)[0] + expected
 
-    expected = jax.jit(jax.grad(stacked))(x)
-    for batch_size in [None, 2]:
-        gradient = jax.jit(jax.grad(functools.partial(streamed, batch_size=batch_size)))(x)
+    runs = [stacked, *(functools.partial(streamed, batch_size=batch_size) for batch_size in (None, 2))]
+    with jax.debug_key_reuse(False):  # the same draws three times
+        expected, *gradients = jax.jit(lambda x: [jax.grad(run)(x) for run in runs])(x)
+    for gradient in gradients:
         np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_vmap_over_keys_and_rbg():
     x = jnp.array([0.3, -0.2, 0.5])
-    run = functools.partial(mc_classify, noisy_logits, num_samples=4, batch_size=3)
+    run = jax.jit(functools.partial(mc_classify, noisy_logits, num_samples=4, batch_size=3))
     keys = jax.random.split(jax.random.key(1), 2)
     mapped = jax.jit(jax.vmap(run, in_axes=(0, None)))(keys, x)
     np.testing.assert_allclose(mapped.mutual_information[1], run(keys[1], x).mutual_information, rtol=1e-5)

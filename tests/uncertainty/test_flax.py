@@ -53,9 +53,9 @@ class Classifier(nn.Module):
 def variables(x):
     """Trained a little, so that batch statistics are not their initial values."""
     model = Classifier()
-    variables = model.init(jax.random.key(0), x)
-    rngs = {"dropout": jax.random.key(1)}
-    return variables | model.apply(variables, x + 1, train=True, rngs=rngs, mutable=["batch_stats"])[1]
+    variables = jax.jit(model.init)(jax.random.key(0), x)
+    train = jax.jit(functools.partial(model.apply, train=True, mutable=["batch_stats"]))
+    return variables | train(variables, x + 1, rngs={"dropout": jax.random.key(1)})[1]
 
 
 def without_dropout(variables, x):
@@ -72,7 +72,7 @@ def without_dropout(variables, x):
 def test_linen_only_the_noise_is_switched_on(by, dropout, variables, x, key):
     model = Classifier(by=by, dropout=dropout)
     before = jax.tree.map(np.array, variables)
-    result = mc_apply(model, variables, key, x)
+    result = jax.jit(functools.partial(mc_apply, model))(variables, key, x)
 
     class Training(nn.Module):
         @nn.compact
@@ -86,7 +86,7 @@ def test_linen_only_the_noise_is_switched_on(by, dropout, variables, x, key):
     np.testing.assert_allclose(result, expected, rtol=1e-4, atol=1e-5)
     same(variables, before)
     # The model itself is as it was.
-    same(model.apply(variables, x), Classifier().apply(variables, x))
+    same(*jax.jit(lambda variables, x: (model.apply(variables, x), Classifier().apply(variables, x)))(variables, x))
 
 
 def test_linen_converges_to_the_closed_form(variables, x, key):
@@ -115,8 +115,10 @@ def test_linen_mc_dropout_needs_no_help(variables, x, key):
     def fn(key, x):
         return model.apply(variables, x, rngs={"dropout": key})
 
-    plain = mc_classify(fn, key, x, num_samples=10, batch_size=4)
-    adapted = mc_classify(functools.partial(mc_apply, model, variables), key, x, num_samples=10)
+    plain = jax.jit(functools.partial(mc_classify, fn, num_samples=10, batch_size=4))(key, x)
+    adapted = jax.jit(functools.partial(mc_classify, functools.partial(mc_apply, model, variables), num_samples=10))(
+        key, x
+    )
     np.testing.assert_allclose(plain.probabilities, adapted.probabilities, rtol=1e-5)
     assert np.all(plain.mutual_information > 0)
 
@@ -136,9 +138,11 @@ def test_linen_wrappers_hand_on_what_they_were_told(x, key):
 
     for wrapper in [regjax.linen.ResidualBlock, regjax.linen.DropConnect]:
         model = Model(wrapper)
-        variables = model.init(jax.random.key(0), x)
+        variables = jax.jit(model.init)(jax.random.key(0), x)
         # Flax refuses to move the statistics, so batch mode would fail here.
-        samples = mc_samples(functools.partial(mc_apply, model, variables), key, x, num_samples=6)
+        samples = jax.jit(functools.partial(mc_samples, functools.partial(mc_apply, model, variables), num_samples=6))(
+            key, x
+        )
         assert len(np.unique(np.asarray(samples), axis=0)) > 1, wrapper
 
 
@@ -156,8 +160,9 @@ def test_linen_wrappers_hand_on_what_they_were_told(x, key):
 )
 def test_linen_every_layer_is_reached(layer, key):
     x = jnp.ones((8, 4, 4))
-    variables = layer.init(jax.random.key(0), x)
-    first, second = mc_samples(functools.partial(mc_apply, layer, variables), key, x, num_samples=2)
+    variables = jax.jit(layer.init)(jax.random.key(0), x)
+    run = jax.jit(functools.partial(mc_samples, functools.partial(mc_apply, layer, variables), num_samples=2))
+    first, second = run(key, x)
     assert np.any(first != second)
 
 
@@ -341,7 +346,7 @@ def test_nnx_stacked_layers_get_a_key_each(key):
 )
 def test_nnx_every_layer_is_reached(layer, key):
     x = jnp.ones((8, 4, 4))
-    first, second = mc_samples(functools.partial(mc_call, layer), key, x, num_samples=2)
+    first, second = jax.jit(functools.partial(mc_samples, functools.partial(mc_call, layer), num_samples=2))(key, x)
     assert np.any(first != second)
     assert layer.deterministic
 

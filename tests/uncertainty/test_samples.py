@@ -20,14 +20,14 @@ def noisy(key, x):
 def test_sample_i_has_key_i_whatever_the_batch_size(key, batch_size):
     x = jnp.arange(3, dtype=jnp.uint32)
     samples = mc_samples(bits, key, x, num_samples=10, batch_size=batch_size)
-    expected = np.stack([bits(jax.random.fold_in(key, i), x) for i in range(10)])
+    expected = jax.jit(jax.vmap(lambda i: bits(jax.random.fold_in(key, i), x)))(jnp.arange(10))
     np.testing.assert_array_equal(samples, expected)
 
 
 def test_fewer_samples_are_the_first_ones(key):
     x = jnp.arange(3, dtype=jnp.uint32)
-    many = mc_samples(bits, key, x, num_samples=10, batch_size=4)
-    few = mc_samples(bits, key, x, num_samples=4, batch_size=3)
+    many = jax.jit(lambda x: mc_samples(bits, key, x, num_samples=10, batch_size=4))(x)
+    few = jax.jit(lambda x: mc_samples(bits, key, x, num_samples=4, batch_size=3))(x)
     np.testing.assert_array_equal(few, many[:4])
 
 
@@ -48,15 +48,16 @@ def test_jit_and_vmap_over_keys(key):
     x = jnp.arange(3, dtype=jnp.uint32)
     keys = jax.random.split(key, 2)
     mapped = jax.jit(jax.vmap(run, in_axes=(0, None)))(keys, x)
-    np.testing.assert_array_equal(mapped, np.stack([run(keys[0], x), run(keys[1], x)]))
+    one = jax.jit(run)
+    np.testing.assert_array_equal(mapped, np.stack([one(keys[0], x), one(keys[1], x)]))
 
 
 def test_gradient(key):
     def total(x):
         return jnp.sum(mc_samples(lambda key, x: x * jax.random.normal(key, ()), key, x, num_samples=5, batch_size=2))
 
-    draws = mc_samples(jax.random.normal, key, (), num_samples=5)
-    np.testing.assert_allclose(jax.grad(total)(2.0), np.sum(draws), rtol=1e-6)
+    draws = jax.jit(lambda key: mc_samples(jax.random.normal, key, (), num_samples=5))(key)
+    np.testing.assert_allclose(jax.jit(jax.grad(total))(2.0), np.sum(draws), rtol=1e-6)
 
 
 @pytest.mark.parametrize("impl", ["rbg", "unsafe_rbg"])

@@ -160,7 +160,8 @@ def test_axis_makes_one_vector_of_each_slice():
                 index[({0, 1, 2} - {axis % 3, others}).pop()] = 2
 
             @jax.jit
-            def of_all_and_of_one(z, function=getattr(projections, name), axis=axis, at=tuple(index)):
+            def of_all_and_of_one(z, name=name, axis=axis, at=tuple(index)):
+                function = getattr(projections, name)
                 return function(z, 0.7, axis=axis)[at], function(z[at], 0.7)
 
             np.testing.assert_allclose(*of_all_and_of_one(z), atol=1e-6)

@@ -27,8 +27,7 @@ def test_the_expectation_is_that_of_the_whole_block(mode):
 
     with jax.debug_key_reuse(False):
         draws = draw(jax.random.split(jax.random.key(0), 5000))
-    for y in draws:
-        y = np.asarray(y, np.float64)
+    for y in np.asarray(draws, np.float64):
         error = y.std(0) / np.sqrt(len(y))
         assert (error > 0).all()
         assert (np.abs(y.mean(0) - (x + branch(x))) < 5 * error).all()

@@ -239,6 +239,9 @@ _LABELS = np.array([0, -1, 1, 2])
 _VALID = np.array([[True] * 3, [True] * 3, [True, True, False], [False] * 3])
 
 # Everything else that is public, as a call without arguments; its result may hold anything.
+_SQUARES = {"kernel": jnp.array([0.25, 4.0])}
+_COUNT = jnp.int32(3)
+
 OTHERS: dict[str, Callable[[], Any]] = {
     "augment.compose": lambda: augment.compose(augment.random_flip, augment.random_crop)(jax.random.key(0), _IMAGES),
     "augment.cutmix": lambda: augment.cutmix(
@@ -348,6 +351,17 @@ OTHERS: dict[str, Callable[[], Any]] = {
     "uncertainty.mutual_information": lambda: uncertainty.mutual_information(_SAMPLES),
     "uncertainty.predictive_entropy": lambda: uncertainty.predictive_entropy(_SAMPLES),
     "uncertainty.variation_ratio": lambda: uncertainty.variation_ratio(_SAMPLES),
+    "transforms.adabelief_metric": lambda: transforms.adabelief_metric().diagonal(
+        optax.ScaleByBeliefState(_COUNT, _SQUARES, _SQUARES)
+    ),
+    "transforms.adagrad_metric": lambda: transforms.adagrad_metric().diagonal(optax.ScaleByRssState(_SQUARES)),
+    "transforms.adam_metric": lambda: transforms.adam_metric().diagonal(
+        optax.ScaleByAdamState(_COUNT, _SQUARES, _SQUARES)
+    ),
+    "transforms.amsgrad_metric": lambda: transforms.amsgrad_metric().diagonal(
+        optax.ScaleByAmsgradState(_COUNT, _SQUARES, _SQUARES, _SQUARES)
+    ),
+    "transforms.rmsprop_metric": lambda: transforms.rmsprop_metric().diagonal(optax.ScaleByRmsState(_SQUARES)),
 }
 
 # The names of all public functions that have a case.

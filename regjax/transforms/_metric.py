@@ -5,10 +5,9 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
 
 from regjax._src import checks
-from regjax._src.numerics import widen
+from regjax._src.numerics import number, widen
 from regjax._src.types import Array, PyTree, Scalar
 
 
@@ -42,10 +41,9 @@ def metric_of(states: tuple[str, ...], moment: str, formula: Callable[[Array, An
 
 def without_bias(moment: Array, decay: Scalar, count: Array) -> Array:
     """Returns a moment without its bias towards 0, from which it started."""
-    # In the operations of the optimizers themselves: the compiler sees that it has computed them already.
-    return optax.tree.bias_correction(moment, decay, count)
+    return moment / (1 - number(decay, moment.dtype) ** count.astype(moment.dtype))
 
 
 def root(square: Array, eps: Scalar, eps_root: Scalar) -> Array:
     """Returns the root of a second moment with what keeps it from 0."""
-    return jnp.sqrt(square + eps_root) + eps
+    return jnp.sqrt(square + number(eps_root, square.dtype)) + number(eps, square.dtype)

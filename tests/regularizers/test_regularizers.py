@@ -216,7 +216,7 @@ def test_what_an_operator_cannot_do_is_refused_when_the_transformation_is_made()
         transforms.proximal_step(regularizers.total_variation(0.1, axis=(0, 1)), 0.1)
     with pytest.raises(ValueError, match="`axis` must be one axis for a proximal operator, got None"):
         transforms.proximal_step(regularizers.total_variation(0.1, axis=None), 0.1)
-    with pytest.raises(ValueError, match="`metric` must be None for nuclear"):
+    with pytest.raises(TypeError, match="`regularizer` must have a proximal operator in the metric .*, got nuclear"):
         transforms.proximal_step(regularizers.nuclear(0.1), 0.1, metric=jnp.ones((2, 2)))
     with pytest.raises(ValueError, match="`regularizer` must be a penalty of parameters, got activity"):
         transforms.add_penalty_gradients(regularizers.activity(0.1, 0.0))

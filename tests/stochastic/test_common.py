@@ -42,16 +42,10 @@ def test_gradient_equals_finite_differences(function):
         return (weights * function(jax.random.key(2), x)).sum()
 
     direction = jnp.sin(jnp.arange(8.0)).reshape(4, 2)
-
-    @jax.jit
-    def slopes(x):
-        ahead, behind = total(x + 1e-2 * direction), total(x - 1e-2 * direction)
-        _, forward = jax.jvp(total, (x,), (direction,))
-        return (ahead - behind) / 2e-2, forward, (jax.grad(total)(x) * direction).sum()
-
-    slope, forward, reverse = slopes(x)
+    slope = (total(x + 1e-2 * direction) - total(x - 1e-2 * direction)) / 2e-2
+    _, forward = jax.jvp(total, (x,), (direction,))
     np.testing.assert_allclose(forward, slope, rtol=2e-3, atol=2e-3)
-    np.testing.assert_allclose(reverse, forward, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose((jax.grad(total)(x) * direction).sum(), forward, rtol=1e-4, atol=1e-5)
 
 
 @every_function

@@ -91,8 +91,8 @@ def _shrunk(z: Array, d: Array, t: Array, axes: tuple[int, ...]) -> Array:
 
 def _repeat(one_pass: Callable[[Array], Array], start: Array) -> Array:
     """Multiplies nu by what passes return, until that is near 1."""
-    # A step of this size leaves half a rounding.
-    last_step = jnp.finfo(start.dtype).eps ** (1 / 3)
+    # A step of this size leaves four roundings.
+    last_step = 2 * jnp.finfo(start.dtype).eps ** (1 / 3)
 
     def go_on(nu: Array) -> tuple[Array, Array]:
         growth = one_pass(nu)

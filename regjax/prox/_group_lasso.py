@@ -1,13 +1,8 @@
 """Shrinking whole groups."""
 
-import functools
-from typing import Any
-
-import jax
 import jax.numpy as jnp
 
 from regjax._src import checks
-from regjax._src.blocks import in_blocks
 from regjax._src.groups import group_weight, leaf_axes
 from regjax._src.metric import map_in_metric
 from regjax._src.numerics import norm, number
@@ -17,26 +12,12 @@ from regjax.prox._shrink_in_metric import shrink_in_metric
 
 def shrink_groups(z: Array, d: Array | int, threshold: Array, axes: tuple[int, ...]) -> Array:
     """Returns the proximal operator of `threshold` times the norm of each group along `axes`."""
-    if isinstance(d, int) or d.ndim == 0:  # one weight for all only scales the threshold
-        return _shrink(z, threshold / d, axes)
-    return shrink_in_metric(z, d, threshold, axes)
-
-
-@functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
-def _shrink(z: Array, threshold: Array, axes: tuple[int, ...]) -> Array:
-    return in_blocks(lambda z: _shrunk(z, threshold, axes), axes, z)
-
-
-def _shrunk(z: Array, threshold: Array, axes: tuple[int, ...]) -> Array:
-    size = norm(z, axes)
-    vanishes = size <= threshold
-    factor = 1 - threshold / jnp.where(vanishes, 1, size)
+    if not isinstance(d, int) and d.ndim:
+        return shrink_in_metric(z, d, threshold, axes)
+    size, least = norm(z, axes), threshold / d  # one weight for all only scales the threshold
+    vanishes = size <= least
+    factor = 1 - least / jnp.where(vanishes, 1, size)
     return jnp.where(vanishes, jnp.zeros_like(z), z * factor)
-
-
-@_shrink.defjvp
-def _shrink_jvp(axes: tuple[int, ...], primals: Any, tangents: Any) -> tuple[Array, Array]:
-    return jax.jvp(lambda z, threshold: _shrunk(z, threshold, axes), primals, tangents)
 
 
 def group_lasso(

@@ -46,7 +46,6 @@ def accelerated_proximal(
 
     def update_fn(updates: PyTree, state: Any, params: PyTree = None, **extra_args: Any) -> tuple[PyTree, Any]:
         del extra_args
-        checks.params_given(params)
         rate = value_at(learning_rate, state.step)
         steps = map_updates(lambda g, _: -number(rate, g.dtype) * g, updates, params)
         steps = move_by_prox(regularizer, steps, params, rate, None)

@@ -13,7 +13,7 @@ def adabelief_metric(*, b2: Scalar = 0.999, eps: Scalar = 1e-16) -> Metric:
       d = \sqrt{\hat s} + \epsilon, \qquad \hat s = \frac{s_t}{1 - \beta_2^t}
 
     Give it the numbers that the optimizer has; its `eps_root` is in the state already. With steady gradients (full
-    batches) :math:`s` falls to `eps_root` and the steps grow without bound: give the optimizer a larger one there.
+    batches) :math:`s` falls, and the steps grow: give the optimizer a larger `eps_root` where that goes on for long.
 
     Args:
       b2: the decay :math:`\beta_2` of the second moment.
@@ -41,4 +41,4 @@ def adabelief_metric(*, b2: Scalar = 0.999, eps: Scalar = 1e-16) -> Metric:
     """
     checks.rate_below_one("b2", b2)
     checks.strength("eps", eps)
-    return metric_of(("ScaleByBeliefState",), "nu", lambda nu, state: root(without_bias(nu, b2, state.count), eps, 0.0))
+    return metric_of("adabelief_metric", "nu", lambda nu, state: root(without_bias(nu, b2, state.count), eps, 0.0))

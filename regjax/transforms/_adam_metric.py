@@ -43,9 +43,7 @@ def adam_metric(*, b2: Scalar = 0.999, eps: Scalar = 1e-8, eps_root: Scalar = 0.
     checks.rate_below_one("b2", b2)
     checks.strength("eps", eps)
     checks.strength("eps_root", eps_root)
-    return metric_of(
-        ("ScaleByAdamState",), "nu", lambda nu, state: root(without_bias(nu, b2, state.count), eps, eps_root)
-    )
+    return metric_of("adam_metric", "nu", lambda nu, state: root(without_bias(nu, b2, state.count), eps, eps_root))
 
 
 def amsgrad_metric(*, eps: Scalar = 1e-8, eps_root: Scalar = 0.0) -> Metric:
@@ -80,4 +78,4 @@ def amsgrad_metric(*, eps: Scalar = 1e-8, eps_root: Scalar = 0.0) -> Metric:
     """
     checks.strength("eps", eps)
     checks.strength("eps_root", eps_root)
-    return metric_of(("ScaleByAmsgradState",), "nu_max", lambda nu_max, _: root(nu_max, eps, eps_root))
+    return metric_of("amsgrad_metric", "nu_max", lambda nu_max, _: root(nu_max, eps, eps_root))

@@ -10,7 +10,7 @@ from regjax._src import checks, recorder
 from regjax._src.types import Array, PyTree, ScalarOrSchedule
 from regjax.regularizers import Regularizer
 from regjax.transforms._describe import touched_by
-from regjax.transforms._metric import Metric
+from regjax.transforms._metric import Metric, refuse_identity
 from regjax.transforms._move_by_prox import move_by_prox
 from regjax.transforms._updates import aligned, value_at
 
@@ -120,12 +120,12 @@ def proximal(
     def init_fn(params: PyTree) -> ProximalState:
         state = inner.init(params)
         if isinstance(metric, str):
-            checks.steps_in_identity(state)
+            refuse_identity(state)
         recorder.tell(touched_by(regularizer.terms(), params, "proximal"))
         return ProximalState(state, jnp.zeros((), jnp.int32))
 
     def update_fn(updates: PyTree, state: Any, params: PyTree = None, **extra_args: Any) -> tuple[PyTree, Any]:
-        aligned(updates, params)
+        aligned(updates, params)  # what does not fit is said here, in one sentence, and not inside the optimizer
         updates, inner_state = inner.update(updates, state.inner_state, params, **extra_args)
         step_size, d = value_at(learning_rate, state.step), metric_in(inner_state)
         updates = move_by_prox(regularizer, updates, params, step_size, d)

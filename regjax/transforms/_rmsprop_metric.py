@@ -53,4 +53,4 @@ def rmsprop_metric(*, decay: Scalar = 0.9, eps: Scalar = 1e-8, eps_in_sqrt: bool
         counted = "count" in state._fields
         return root(without_bias(nu, decay, state.count) if counted else nu, outside, inside)
 
-    return metric_of(("ScaleByRmsState", "ScaleByRmsWithCountState"), "nu", formula)
+    return metric_of("rmsprop_metric", "nu", formula)

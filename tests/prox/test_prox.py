@@ -232,3 +232,14 @@ def test_a_metric_that_does_not_fit_is_refused():
 def test_a_bad_step_size_is_refused():
     with pytest.raises(ValueError, match="`step_size` must be finite and >= 0, got -0.1"):
         prox.l1(jnp.ones(2), 1.0, -0.1)
+
+
+def test_derivative_at_a_zero_group_is_0_and_without_a_threshold_the_identity():
+    d = jnp.array([1.0, 2.0])
+
+    def operator(z, strength):
+        return prox.group_lasso(z, strength, axis=None, metric=d)
+
+    jacobian = jax.jit(jax.jacobian(operator))
+    np.testing.assert_array_equal(jacobian(jnp.zeros(2), 1.0), np.zeros((2, 2)))
+    np.testing.assert_array_equal(jacobian(jnp.zeros(2), 0.0), np.eye(2))

@@ -67,6 +67,28 @@ def test_low_precision_moments_give_a_metric_in_float32():
     np.testing.assert_allclose(d, np.abs(GRADIENTS[0]), rtol=1e-2, atol=1e-7)
 
 
+def test_second_moments_of_small_gradients_vanish_in_float16():
+    params = jnp.ones(2, jnp.float16)
+    tx = optax.adam(1.0)
+    _, state = tx.update(jnp.array([5e-4, 1.0], jnp.float16), tx.init(params), params)
+    np.testing.assert_allclose(transforms.adam_metric().diagonal(state), [1e-8, 1.0], rtol=2e-2)
+
+
+def test_the_metric_of_adabelief_falls_with_steady_gradients():
+    tx, ones = optax.adabelief(1.0), jnp.ones(1)
+
+    @jax.jit
+    def metrics(state):
+        def step(state, _):
+            _, state = tx.update(ones, state, ones)
+            return state, transforms.adabelief_metric().diagonal(state)
+
+        return jax.lax.scan(step, state, length=5000)[1]
+
+    d = metrics(tx.init(ones))
+    assert d[-1] < 0.05 * d[0]
+
+
 def test_numbers_may_be_traced():
     tx = optax.adam(1.0, b2=0.9)
     _, state = tx.update(GRADIENTS[0], tx.init(GRADIENTS[0]))

@@ -17,6 +17,7 @@ except ImportError:  # the lowest supported version
     from jax.experimental.shard_map import shard_map
 
 TARGET = np.array([3.0, -0.2, 1.0, -2.0])
+EXACT = np.array([2.5, -0.075, 0.0, -1.98])  # the solution of `gradient` with l1(0.5)
 
 
 def gradient(w):
@@ -74,6 +75,10 @@ PLAIN = {
         lambda r: transforms.proximal_adam(0.1, r, eps=0.1, eps_root=0.01),
         optax.adam(0.1, eps=0.1, eps_root=0.01),
     ),
+    "mu_dtype": (
+        lambda r: transforms.proximal_adam(0.1, r, mu_dtype="bfloat16"),
+        optax.adam(0.1, mu_dtype="bfloat16"),
+    ),
     "adamw": (lambda r: transforms.proximal_adam(0.1, r, weight_decay=0.3), optax.adamw(0.1, weight_decay=0.3)),
     "sgd": (lambda r: transforms.proximal_sgd(0.01, r), optax.sgd(0.01)),
     "momentum": (
@@ -92,9 +97,9 @@ def test_without_a_penalty_it_is_the_optimizer_of_optax(name):
 def test_momentum_lengthens_the_step_of_the_operator():
     # At the solution z = w - rate / (1 - m) * gradient, whose threshold must be as much longer.
     history, _ = run(transforms.proximal_sgd(0.02, regularizers.l1(0.5), momentum=0.5), steps=400)
-    np.testing.assert_allclose(history[-1], [2.5, -0.075, 0.0, -1.98], atol=1e-4)
+    np.testing.assert_allclose(history[-1], EXACT, atol=1e-4)
     wrong = transforms.proximal(optax.sgd(0.02, 0.5), regularizers.l1(0.5), 0.02)
-    assert np.abs(np.asarray(run(wrong, steps=400)[0][-1]) - [2.5, -0.075, 0.0, -1.98]).max() > 0.2
+    assert np.abs(np.asarray(run(wrong, steps=400)[0][-1]) - EXACT).max() > 0.2
 
 
 @pytest.mark.parametrize("schedule", [True, False])
@@ -128,10 +133,9 @@ def test_accelerated_is_fista_with_restarts():
 
 
 def test_accelerated_beats_plain_steps():
-    exact = np.array([2.5, -0.075, 0.0, -1.98])
     plain, _ = run(transforms.proximal_sgd(0.04, regularizers.l1(0.5)), steps=60)
     fast, _ = run(transforms.proximal_sgd(0.04, regularizers.l1(0.5), accelerated=True), steps=60)
-    assert np.abs(np.asarray(fast[-1]) - exact).max() < 0.02 * np.abs(np.asarray(plain[-1]) - exact).max()
+    assert np.abs(np.asarray(fast[-1]) - EXACT).max() < 0.02 * np.abs(np.asarray(plain[-1]) - EXACT).max()
 
 
 def test_the_solution_of_acceleration_survives_donated_parameters():
@@ -249,9 +253,45 @@ def test_the_identity_is_refused_where_the_metric_is_known(name):
     transforms.proximal(tx, regularizers.l1(0.1), 0.1, metric=metric).init(jnp.ones(2))
 
 
+def test_the_identity_is_refused_wherever_the_state_lies():
+    adam, frozen = optax.inject_hyperparams(optax.adam)(0.1), optax.set_to_zero()
+    inside = optax.partition({"a": adam, "b": frozen}, {"a": "a", "b": "b"})
+    with pytest.raises(ValueError, match="`metric` must be `regjax.transforms.adam_metric"):
+        transforms.proximal(inside, regularizers.l1(0.1), 0.1).init({"a": jnp.ones(2), "b": jnp.ones(2)})
+    counted = optax.rmsprop(0.1, bias_correction=True)
+    with pytest.raises(ValueError, match="`metric` must be `regjax.transforms.rmsprop_metric"):
+        transforms.proximal(counted, regularizers.l1(0.1), 0.1).init(jnp.ones(2))
+
+
 def test_methods_that_step_by_the_sign_are_refused():
     with pytest.raises(ValueError, match="`optimizer` must step in a metric, got Lion"):
         transforms.proximal(optax.lion(0.1), regularizers.l1(0.1), 0.1).init(jnp.ones(2))
+
+
+def distance(optimizer, metric, rate):
+    tx = transforms.proximal(optimizer, regularizers.l1(0.5), rate, metric=metric)
+    return np.abs(np.asarray(run(tx, steps=2000)[0][-1]) - EXACT).max()
+
+
+def test_clipping_that_acts_solves_another_problem():
+    falling, metric = optax.linear_schedule(0.1, 0.0, 2000), transforms.adam_metric()
+    assert distance(optax.adam(falling), metric, falling) < 1e-3
+    clipped = optax.chain(optax.clip_by_global_norm(0.1), optax.adam(falling))
+    assert distance(clipped, metric, falling) > 0.5
+
+
+def test_momentum_of_rmsprop_needs_a_constant_rate():
+    metric = transforms.rmsprop_metric()
+    assert distance(optax.rmsprop(1e-3, momentum=0.9), metric, 1e-2) < 1e-4
+    falling = [optax.linear_schedule(rate, 0.0, 2000) for rate in (1e-3, 1e-2)]
+    assert distance(optax.rmsprop(falling[0], momentum=0.9), metric, falling[1]) > 5e-3
+
+
+def test_a_weight_without_gradients_goes_to_zero_at_once():
+    tx = transforms.proximal_adam(1e-3, regularizers.l1(1e-3))
+    params = jnp.array([1.0, 1.0])
+    updates, _ = tx.update(jnp.array([0.0, -1.0]), tx.init(params), params)
+    np.testing.assert_allclose(params + updates, [0.0, 1.000999], rtol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["identity", "a number for each leaf", "diagonal"])

@@ -188,6 +188,8 @@ from regjax._src.checks._values import (
     in_a_metric,
     mask_of_decay,
     metric_reader,
+    no_metric_of_its_own,
+    no_sign_method,
     of_parameters,
     one_momentum,
     one_state,
@@ -195,7 +197,6 @@ from regjax._src.checks._values import (
     optimizer,
     params_given,
     regularizer,
-    steps_in_identity,
     update_fits,
 )
 
@@ -284,6 +285,8 @@ __all__ = [
     "metric_shape",
     "mixable",
     "no_metric",
+    "no_metric_of_its_own",
+    "no_sign_method",
     "not_nan",
     "not_nans",
     "num_classes_agrees",
@@ -333,7 +336,6 @@ __all__ = [
     "spectrograms",
     "stacked_classes",
     "stacked_logits",
-    "steps_in_identity",
     "stopping",
     "strength",
     "strengths",

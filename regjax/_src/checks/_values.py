@@ -1,6 +1,6 @@
 """Regularizers and what is made of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -58,31 +58,16 @@ def one_state(kinds: Sequence[str], found: int) -> None:
         raise ValueError(f"`metric` must find one {' or '.join(kinds)} in the state of `optimizer`, got {found}")
 
 
-# What divides by a diagonal keeps its square in a state of one of these kinds.
-_METRICS = {
-    "ScaleByAdamState": "adam_metric()",
-    "ScaleByAmsgradState": "amsgrad_metric()",
-    "ScaleByBeliefState": "adabelief_metric()",
-    "ScaleByRmsState": "rmsprop_metric()",
-    "ScaleByRmsWithCountState": "rmsprop_metric()",
-    "ScaleByRssState": "adagrad_metric()",
-}
+def no_metric_of_its_own(metric: str, has_one: bool) -> None:
+    """Refuses the identity as the metric of an optimizer that is known to have another."""
+    if has_one:
+        raise ValueError(f'`metric` must be `{metric}` for this `optimizer`, got "identity"')
 
 
-def steps_in_identity(state: Any) -> None:
-    """Refuses the identity as the metric of an optimizer that is known to have another, or none."""
-    kinds = {type(node).__name__ for node in _nodes(state)}
-    for kind in sorted(kinds & set(_METRICS)):
-        raise ValueError(f'`metric` must be `regjax.transforms.{_METRICS[kind]}` for this `optimizer`, got "identity"')
-    if "ScaleByLionState" in kinds:
+def no_sign_method(is_one: bool) -> None:
+    """Refuses an optimizer that has no metric."""
+    if is_one:
         raise ValueError("`optimizer` must step in a metric, got Lion, which steps by the sign of the gradient")
-
-
-def _nodes(state: Any) -> Iterator[Any]:
-    yield state
-    if isinstance(state, tuple):
-        for part in state:
-            yield from _nodes(part)
 
 
 def in_a_metric(name: str) -> None:

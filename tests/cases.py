@@ -210,6 +210,10 @@ def _block(mode: str) -> Callable[..., Any]:
 STOCHASTIC: dict[str, Callable[..., Any]] = {
     "dropout": lambda key, x, rate=0.4: stochastic.dropout(key, x, rate),
     "dropout shared": lambda key, x, rate=0.4: stochastic.dropout(key, x, rate, broadcast_dims=(-1,)),
+    "dropout with 16 bits": lambda key, x, rate=0.4: stochastic.dropout(key, x, rate, bits=16),
+    "dropout with 8 bits, recomputed": lambda key, x, rate=0.4: stochastic.dropout(
+        key, x, rate, bits=8, recompute=True
+    ),
     "gaussian_dropout": lambda key, x, rate=0.4: stochastic.gaussian_dropout(key, x, rate),
     "gaussian_noise": lambda key, x, rate=0.4: stochastic.gaussian_noise(key, x, rate),
     "alpha_dropout": lambda key, x, rate=0.4: stochastic.alpha_dropout(key, x, rate),

@@ -1,12 +1,14 @@
-"""The one place that draws random bits for masks, and what it makes of a rate."""
+"""What random bits make of a rate: masks, noise and keys."""
 
+import functools
+import math
 from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from regjax._src import checks
+from regjax._src import bits, checks
 from regjax._src.numerics import compute_dtype, number, widen
 from regjax._src.types import Array, Key, Scalar
 
@@ -36,7 +38,44 @@ def keep_mask(key: Key, keep: Scalar, shape: tuple[int, ...]) -> Array:
       shape: the shape of the mask.
     """
     checks.key(key)
-    return jax.random.bernoulli(key, probability(keep), shape)
+    chance = jnp.asarray(probability(keep))
+    draw = _bernoulli if chance.dtype == jnp.float32 else jax.random.bernoulli
+    return draw(key, chance, shape)
+
+
+@functools.partial(jax.jit, static_argnums=2)
+def _bernoulli(key: Key, chance: Array, shape: tuple[int, ...]) -> Array:
+    # JAX asks whether k / 2^23 < chance for the upper 23 bits k. Scaling by a power of two changes no comparison, and
+    # integers are below a number where they are below the next integer. So none is converted; NaN keeps nothing.
+    threshold = jnp.where(chance > 0, jnp.minimum(jnp.ceil(chance * 2.0**23), 2.0**23), 0).astype(jnp.int32)
+
+    def below(words: Array) -> Array:
+        return (words >> np.uint32(9)).astype(jnp.int32) < threshold
+
+    # A mask that fits the caches is cheaper to read again, by the backward pass, than to draw again.
+    return bits.draw(key, shape, below, in_memory=math.prod(shape) <= bits.SMALL)
+
+
+def coarse_mask(key: Key, keep: float | Array, shape: tuple[int, ...], width: int) -> tuple[Array, float | Array]:
+    """Returns a mask that spends `width` bits for each entry, and the probability with which it is really true.
+
+    That is the nearest multiple of 2^-width but for 0 and 1, which only a `keep` of exactly 0 and 1 becomes.
+
+    Args:
+      key: a PRNG key.
+      keep: a Python number, or a traced scalar.
+      shape: the shape of the mask.
+      width: 8 or 16.
+    """
+    steps = 2**width
+    if isinstance(keep, jax.Array):
+        count = jnp.clip(jnp.round(keep * steps), 1, steps - 1)
+        count = jnp.where(keep <= 0, 0, jnp.where(keep >= 1, steps, count))
+    else:
+        count = round(keep * steps)
+        checks.rate_in_steps("rate", 1.0 - keep, count, width)
+    threshold = jnp.asarray(count).astype(jnp.uint32)
+    return bits.pieces(key, shape, width, lambda piece: piece < threshold).astype(bool), count / steps
 
 
 def rare_mask(key: Key, chance: Scalar, shape: tuple[int, ...]) -> Array:
@@ -54,7 +93,7 @@ def rare_mask(key: Key, chance: Scalar, shape: tuple[int, ...]) -> Array:
     chance = jnp.asarray(probability(chance))
     always = chance >= 1
     threshold = (jnp.where(always, 0, chance) * 2.0**32).astype(jnp.uint32)
-    return always | (jax.random.bits(key, shape, jnp.uint32) < threshold)
+    return always | (bits.draw(key, shape) < threshold)
 
 
 def normal(key: Key, like: Array) -> Array:
@@ -101,6 +140,15 @@ def unbias(x: Array, keep: float | Array) -> Array:
         divisor = keep.astype(x.dtype)
         return x / jnp.where(divisor >= smallest, divisor, 1)
     return x / keep if keep >= smallest else x
+
+
+def unbias_kept(mask: Array, x: Array, keep: float | Array) -> Array:
+    """Returns `unbias(x, keep)` where the mask is true, and 0 elsewhere."""
+    if x.dtype != jnp.bfloat16:
+        return jnp.where(mask, unbias(x, keep), 0)
+    # Most processors compute in float32 and round after each operation; so they round once, to the same numbers.
+    rounded = keep.astype(x.dtype) if isinstance(keep, jax.Array) else float(np.asarray(keep, x.dtype))
+    return jnp.where(mask, unbias(widen(x), rounded), 0).astype(x.dtype)
 
 
 def _on_host(amount: Scalar) -> float:

@@ -20,8 +20,16 @@ LAYERS = {
         linen.Dropout(0.4, (1, -1)),
         functools.partial(stochastic.dropout, rate=0.4, broadcast_dims=(1, 2)),
     ),
+    "Dropout options": (
+        linen.Dropout(0.4, bits=16, recompute=True),
+        functools.partial(stochastic.dropout, rate=0.4, bits=16, recompute=True),
+    ),
     "Dropout to zero": (linen.Dropout(1.0), functools.partial(stochastic.dropout, rate=1.0)),
     "MCDropout": (linen.MCDropout(0.4), functools.partial(stochastic.dropout, rate=0.4)),
+    "MCDropout options": (
+        linen.MCDropout(0.4, bits=8, recompute=True),
+        functools.partial(stochastic.dropout, rate=0.4, bits=8, recompute=True),
+    ),
     "AlphaDropout": (
         linen.AlphaDropout(0.4, broadcast_dims=(0,)),
         functools.partial(stochastic.alpha_dropout, rate=0.4, broadcast_dims=(0,)),
@@ -265,6 +273,14 @@ def test_modes_are_checked_at_construction():
         linen.StochasticDepth(0.5, mode="rows")
     with pytest.raises(ValueError, match="`mode` must be one of 'row', 'batch', 'subset', 'skip', got 'rows'"):
         linen.ResidualBlock(LINEAR, 0.5, mode="rows")
+
+
+def test_options_of_dropout_are_checked_at_construction():
+    for make in (linen.Dropout, linen.MCDropout):
+        with pytest.raises(ValueError, match="`bits` must be one of 32, 16, 8, got 4"):
+            make(0.5, bits=4)
+        with pytest.raises(TypeError, match="`recompute` must be True or False, got 1"):
+            make(0.5, recompute=1)
 
 
 def test_options_are_keyword_only_except_where_flax_has_them_otherwise():

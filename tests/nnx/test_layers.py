@@ -36,7 +36,15 @@ LAYERS = {
         functools.partial(layers.Dropout, 0.4, broadcast_dims=[1, -1]),
         functools.partial(stochastic.dropout, rate=0.4, broadcast_dims=(1, 2)),
     ),
+    "Dropout options": (
+        functools.partial(layers.Dropout, 0.4, bits=16, recompute=True),
+        functools.partial(stochastic.dropout, rate=0.4, bits=16, recompute=True),
+    ),
     "MCDropout": (functools.partial(layers.MCDropout, 0.4), functools.partial(stochastic.dropout, rate=0.4)),
+    "MCDropout options": (
+        functools.partial(layers.MCDropout, 0.4, bits=8, recompute=True),
+        functools.partial(stochastic.dropout, rate=0.4, bits=8, recompute=True),
+    ),
     "AlphaDropout": (
         functools.partial(layers.AlphaDropout, 0.4, broadcast_dims=(0,)),
         functools.partial(stochastic.alpha_dropout, rate=0.4, broadcast_dims=(0,)),
@@ -334,3 +342,11 @@ def test_modes_are_checked_at_construction():
         layers.StochasticDepth(0.5, mode="rows")
     with pytest.raises(ValueError, match="`mode` must be one of 'row', 'batch', 'subset', 'skip', got 'rows'"):
         layers.ResidualBlock(linear(), 0.5, mode="rows")
+
+
+def test_options_of_dropout_are_checked_at_construction():
+    for make in (layers.Dropout, layers.MCDropout):
+        with pytest.raises(ValueError, match="`bits` must be one of 32, 16, 8, got 4"):
+            make(0.5, bits=4)
+        with pytest.raises(TypeError, match="`recompute` must be True or False, got 1"):
+            make(0.5, recompute=1)

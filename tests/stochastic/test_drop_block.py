@@ -127,7 +127,7 @@ def test_blocks_much_larger_than_the_map_drop_whole_maps():
 
 def test_small_chances_are_compared_to_all_bits(monkeypatch):
     drawn = jnp.array([0, 99, 100, 101, 2**32 - 1], jnp.uint32)
-    monkeypatch.setattr(jax.random, "bits", lambda key, shape, dtype: drawn)
+    monkeypatch.setattr(random.bits, "draw", lambda key, shape: drawn)
     for chance, hits in ((0.0, 0), (100 / 2**32, 2), (101 / 2**32, 3), (1 - 2**-24, 4), (1.0, 5)):
         for given in (chance, jnp.float32(chance)):
             assert int(random.rare_mask(jax.random.key(0), given, (5,)).sum()) == hits

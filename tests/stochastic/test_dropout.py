@@ -202,3 +202,165 @@ def test_shared_axes_must_exist_and_differ(dims):
 def test_what_is_no_array_is_refused(key, x):
     with pytest.raises(TypeError, match="`x` must be an array, got "):
         dropout(key, x, 0.5)
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.2, 0.7, 0.999])
+def test_all_numbers_of_bfloat16_are_scaled_as_flax_does(rate):
+    x = jax.lax.bitcast_convert_type(jnp.arange(2**16, dtype=jnp.uint16), jnp.bfloat16)
+    x = jnp.where(jnp.isfinite(x), x, 1)
+    for transform in (jax.jit, lambda function: function):
+        ours, theirs = (
+            transform(lambda key, x, f=function: f(key, x, rate))(jax.random.key(3), x)
+            for function in (dropout, flax_dropout)
+        )
+        assert_bitwise_equal(ours, theirs)
+
+
+EVERY_OPTION = [(32, True), (16, False), (16, True), (8, False), (8, True)]
+every_option = pytest.mark.parametrize(("bits", "recompute"), EVERY_OPTION)
+
+
+def coarse(key, x, rate, bits, **options):
+    """Dropout with fewer bits, from its description."""
+    kept = round((1 - rate) * 2**bits)
+    words = np.asarray(jax.random.bits(key, (*x.shape[:-1], -(-x.shape[-1] * bits // 32)), jnp.uint32))
+    pieces = (words[..., None] >> (bits * np.arange(32 // bits))) % 2**bits
+    mask = pieces.reshape(*words.shape[:-1], -1)[..., : x.shape[-1]] < kept
+    return jnp.where(mask, x / (kept / 2**bits), 0)
+
+
+@pytest.mark.parametrize("bits", [16, 8])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_fewer_bits_scale_by_the_probability_really_kept(bits, dtype):
+    x = jnp.linspace(-3.0, 3.0, 77).reshape(7, 11).astype(dtype)
+    for rate in (0.1, 0.5, 0.99):
+        assert_bitwise_equal(
+            dropout(jax.random.key(3), x, rate, bits=bits), coarse(jax.random.key(3), x, rate, bits).astype(dtype)
+        )
+
+
+@pytest.mark.parametrize("bits", [16, 8])
+@pytest.mark.parametrize("rate", [0.1, 0.3, 0.997])
+def test_fewer_bits_are_unbiased(rate, bits):
+    draws = 4_000_000
+    y = np.asarray(dropout(jax.random.key(8), jnp.ones(draws), rate, bits=bits))
+    values = np.unique(y)
+    assert len(values) == 2 and values[0] == 0
+    assert abs(1 / values[1] - (1 - rate)) <= 2.0 ** -(bits + 1) + 1e-7
+    assert abs(y.mean(dtype=np.float64) - 1) < 5 * np.sqrt((values[1] - 1) / draws)
+    traced = jax.jit(lambda rate: dropout(jax.random.key(8), jnp.ones(draws), rate, bits=bits))(rate)
+    np.testing.assert_allclose(traced, y, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("bits", "half"), [(16, 2.0**-17), (8, 2.0**-9)])
+def test_rates_that_few_bits_cannot_express(bits, half):
+    x = jnp.ones(1000)
+    for rate in (half * 0.9, 1 - half * 0.9):
+        with pytest.raises(ValueError, match=r"`rate` must be 0, 1 or between .* where `bits` is"):
+            dropout(jax.random.key(0), x, rate, bits=bits)
+    for rate in (half * 1.1, 1 - half * 1.1):
+        dropout(jax.random.key(0), x, rate, bits=bits)
+    # Traced, they become the nearest step that is neither 0 nor 1; 0 and 1 stay what they are.
+    run = jax.jit(lambda rate: dropout(jax.random.key(0), jnp.ones(1 << 20), rate, bits=bits))
+    assert_bitwise_equal(run(jnp.float32(0)), jnp.ones(1 << 20))
+    assert_bitwise_equal(run(jnp.float32(1)), jnp.zeros(1 << 20))
+    assert_bitwise_equal(run(jnp.float32(half * 0.1)), run(jnp.float32(2 * half)))
+    assert_bitwise_equal(run(jnp.float32(1 - half * 0.1)), run(jnp.float32(1 - 2 * half)))
+    assert int((run(jnp.float32(half * 0.1)) == 0).sum()) > 0
+    assert int((run(jnp.float32(1 - half * 0.1)) != 0).sum()) > 0
+
+
+@pytest.mark.parametrize("bits", [16, 8])
+def test_fewer_bits_are_shared_along_axes(bits):
+    x = jnp.ones((6, 10, 7))
+    for dims in ((1,), (-1,), (0, 1)):
+        dropped = np.asarray(dropout(jax.random.key(1), x, 0.4, broadcast_dims=dims, bits=bits)) == 0
+        shape = tuple(1 if axis in {d % 3 for d in dims} else size for axis, size in enumerate(x.shape))
+        alone = np.asarray(dropout(jax.random.key(1), jnp.ones(shape), 0.4, bits=bits)) == 0
+        np.testing.assert_array_equal(dropped, np.broadcast_to(alone, x.shape))
+        assert 0 < dropped.mean() < 1
+
+
+@every_option
+def test_options_under_transformations(bits, recompute):
+    x = jnp.linspace(-3.0, 3.0, 18).reshape(3, 2, 3)
+    keys = jax.random.key_data(jax.random.split(jax.random.key(1), 3))
+
+    def function(key, x, rate=0.5):
+        return dropout(key, x, rate, bits=bits, recompute=recompute)
+
+    loop = jnp.stack([function(jax.random.wrap_key_data(key), row) for key, row in zip(keys, x, strict=True)])
+    assert_bitwise_equal(jax.jit(jax.vmap(function))(jax.random.wrap_key_data(keys), x), loop)
+    scan = jax.jit(lambda keys, x: jax.lax.scan(lambda _, kx: (None, function(*kx)), None, (keys, x))[1])
+    assert_bitwise_equal(scan(jax.random.wrap_key_data(keys), x), loop)
+    rates = jnp.array([0.0, 0.5, 1.0])
+    mapped = jax.vmap(lambda rate: function(jax.random.key(1), x, rate))(rates)
+    assert_bitwise_equal(mapped, jnp.stack([function(jax.random.key(1), x, rate) for rate in rates]))
+    for key in (jax.random.key_data(jax.random.key(5)), jax.random.key(5, impl="rbg")):
+        assert function(key, x).shape == x.shape
+
+
+@every_option
+def test_options_keep_every_derivative(bits, recompute):
+    def function(x):
+        return dropout(jax.random.key(6), x, 0.5, bits=bits, recompute=recompute)
+
+    kept = np.asarray(function(jnp.ones(40))) != 0
+    x = jnp.where(kept, 1.5, jnp.nan)
+
+    @jax.jit
+    def everything(x):
+        def cube(x):
+            return (function(x) ** 3).sum()
+
+        tangents = jax.jvp(function, (x,), (jnp.full_like(x, 2.0),))[1]
+        return function(x), tangents, jax.grad(cube)(x), jax.grad(lambda x: jax.grad(cube)(x).sum())(x)
+
+    for result, value in zip(everything(x), (3.0, 4.0, 54.0, 72.0), strict=True):
+        np.testing.assert_allclose(result, np.where(kept, value, 0.0), rtol=1e-6)
+
+
+@pytest.mark.parametrize("bits", [32, 16, 8])
+@pytest.mark.parametrize("traced", [False, True], ids=["static", "traced"])
+def test_what_the_backward_pass_of_a_stack_keeps(bits, traced):
+    rate = jnp.float32(0.25) if traced else 0.25
+
+    def kept(recompute):
+        def stack(x, keys):
+            def layer(x, key):
+                return dropout(key, x, rate, bits=bits, recompute=recompute), None
+
+            return jax.lax.scan(layer, x, keys)[0].sum()
+
+        keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), 7))
+        jaxpr = jax.make_jaxpr(jax.grad(stack))(jax.ShapeDtypeStruct((100, 100), jnp.float32), keys)
+        forward = next(eqn for eqn in jaxpr.eqns if eqn.primitive.name == "scan")
+        stacked = [var.aval for var in forward.outvars if var.aval.shape[:1] == (7,)]
+        return [(aval.shape[1:], str(aval.dtype)) for aval in stacked]
+
+    assert kept(False) == [((100, 100), "bool")]
+    assert kept(True) == []
+
+
+@every_option
+@pytest.mark.parametrize("shape", [(33,), (5, 7), (2, 3, 4)], ids=str)
+def test_forward_and_backward_have_the_same_mask(bits, recompute, shape):
+    @jax.jit
+    def both(key, x, rate):
+        y, pullback = jax.vjp(lambda x: dropout(key, x, rate, bits=bits, recompute=recompute), x)
+        return y, pullback(jnp.ones_like(y))[0]
+
+    for seed in range(20):
+        for rate in (0.1, 0.5):
+            # The function is linear: on ones, it and its transpose are the same numbers.
+            y, gradient = both(jax.random.key(seed), jnp.ones(shape), rate)
+            assert_bitwise_equal(gradient, y)
+    drawn = dropout(jax.random.key(19), jnp.ones(shape), jnp.float32(0.5), bits=bits)
+    assert_bitwise_equal(y, drawn)  # recomputing does not change what is drawn
+
+
+def test_options_are_checked(key):
+    with pytest.raises(ValueError, match="`bits` must be one of 32, 16, 8, got 7"):
+        dropout(key, jnp.ones(2), 0.5, bits=7)
+    with pytest.raises(TypeError, match="`recompute` must be True or False, got 1"):
+        dropout(key, jnp.ones(2), 0.5, recompute=1)

@@ -25,6 +25,9 @@ from regjax._src.checks._batch_norm import (
     batch_is_no_feature,
     broadcastable,
 )
+from regjax._src.checks._bits import (
+    rate_in_steps,
+)
 from regjax._src.checks._blocks import (
     block_size,
     block_sizes,
@@ -317,6 +320,7 @@ __all__ = [
     "projections",
     "rate",
     "rate_below_one",
+    "rate_in_steps",
     "rate_inside",
     "rate_on_host",
     "rates",

@@ -1,0 +1,17 @@
+"""Rates that are made of few random bits."""
+
+
+def rate_in_steps(name: str, rate: float, kept: int, width: int) -> None:
+    """Refuses a rate that rounding to multiples of 2^-width would make 0 or 1.
+
+    Args:
+      name: of the argument.
+      rate: as it was given, neither 0 nor 1.
+      kept: how many of the 2^width values are kept.
+      width: the number of bits for each entry.
+    """
+    if not 0 < kept < 2**width:
+        half = 2.0 ** -(width + 1)
+        raise ValueError(
+            f"`{name}` must be 0, 1 or between {half:.3g} and 1 - {half:.3g} where `bits` is {width}, got {rate:.3g}"
+        )

@@ -8,16 +8,45 @@ import jax.numpy as jnp
 
 from regjax._src.types import Array
 
-# Entries of a block: a few arrays of this many float32 numbers lie in the second-level cache of a core.
-_BLOCK_SIZE = 2**15
+# Entries of a block: a few arrays of this many float32 numbers lie in the cache that the cores share, and one has work
+# for several cores.
+_BLOCK_SIZE = 2**18
 # Entries that are read at a stretch where the last axis is cut: a few lines of the cache.
-_STRETCH = 32
+_STRETCH = 64
+
+
+def is_large(shape: tuple[int, ...]) -> bool:
+    """Tells whether to care how an array of this shape goes through memory: on one CPU, where it has several blocks.
+
+    Where a CPU counts as several devices arrays may be sharded, and cutting them would gather them.
+    """
+    return math.prod(shape) > _BLOCK_SIZE and (jax.default_backend() != "cpu" or jax.device_count() == 1)
 
 
 def is_cut(shape: tuple[int, ...], axes: tuple[int, ...]) -> bool:
     """Tells whether an array is large enough, and has enough groups along `axes`, to be computed in blocks."""
     axis = _longest(shape, axes)
-    return axis is not None and 0 not in shape and shape[axis] > _length(shape, axis)
+    return axis is not None and is_large(shape) and shape[axis] > _length(shape, axis)
+
+
+def merged(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Returns a shape with neighboring axes made one where all or none of them are in `axes`, and the `axes` of that.
+
+    Axes of size one that are not in `axes` are dropped.
+
+    Loops over few long axes are fast, and an array is reshaped to this without moving anything.
+    """
+    sizes: list[int] = []
+    kinds: list[bool] = []
+    for axis, size in enumerate(shape):
+        if size == 1 and axis not in axes:
+            continue
+        if kinds and kinds[-1] == (axis in axes):
+            sizes[-1] *= size
+        else:
+            sizes.append(size)
+            kinds.append(axis in axes)
+    return tuple(sizes), tuple(at for at, kind in enumerate(kinds) if kind)
 
 
 def in_blocks(
@@ -27,7 +56,6 @@ def in_blocks(
 
     A function that goes over its arguments several times reads memory once that way, and its temporary arrays never
     reach it. Elsewhere, and where the array is small or its groups are large, this is a plain call.
-    An array that is sharded along the axis that is cut is gathered on a CPU.
 
     Args:
       function: from arrays of one shape to one of that shape and of the dtype of the first, acting on each group by

@@ -9,6 +9,7 @@ import numpy as np
 
 from regjax._src import checks, paths
 from regjax._src.numerics import add, compute_dtype
+from regjax._src.sharing import once_per_shape
 from regjax._src.types import Array, PyTree
 
 
@@ -59,7 +60,7 @@ def map_floating(function: Callable[..., Array], tree: PyTree, *rest: PyTree) ->
 
     leaves, structure = jax.tree.flatten(tree)
     columns = [structure.flatten_up_to(other) for other in rest]
-    return structure.unflatten(map(on_leaf, paths.leaf_paths(tree), leaves, *columns))
+    return structure.unflatten(map(once_per_shape(on_leaf, leaves), paths.leaf_paths(tree), leaves, *columns))
 
 
 def sum_floating(function: Callable[..., Array], tree: PyTree, *rest: PyTree) -> Array:
@@ -70,11 +71,13 @@ def sum_floating(function: Callable[..., Array], tree: PyTree, *rest: PyTree) ->
     leaves, structure = jax.tree.flatten(tree)
     columns = [structure.flatten_up_to(other) for other in rest]
     total = jnp.zeros((), jnp.float32)
+    on_leaf = once_per_shape(
+        lambda path, leaf, *others: function(path, leaf.astype(compute_dtype(leaf)), *others), leaves
+    )
     for path, leaf, *others in zip(paths.leaf_paths(tree), leaves, *columns, strict=True):
         checks.real_leaves([path] if is_complex(leaf) else [])
         if is_floating(leaf):
-            array = jnp.asarray(leaf)
-            total = add(total, function(path, array.astype(compute_dtype(array)), *others))
+            total = add(total, on_leaf(path, jnp.asarray(leaf), *others))
     return total
 
 

@@ -17,20 +17,26 @@ def passed_by(axis: Axis | Literal["auto"], ndim: int) -> bool:
     return axis == "auto" and ndim < 2
 
 
-def rescale_units(target: Callable[[Array], Array], tree: PyTree, axis: Axis | Literal["auto"]) -> PyTree:
-    """Gives every unit the norm `target(norm)`, and leaves a unit that has it untouched bit for bit.
+def unit_axes(axis: Axis | Literal["auto"], path: str, leaf: Array) -> tuple[int, ...]:
+    """Returns the axes of a unit of a leaf that has units."""
+    return tuple(range(leaf.ndim - 1)) if axis == "auto" else leaf_axes(axis, path, leaf)
 
-    A zero unit has no direction, so it stays zero.
-    """
+
+def rescale_units(target: Callable[[Array], Array], tree: PyTree, axis: Axis | Literal["auto"]) -> PyTree:
+    """Gives every unit the norm `target(norm)`."""
     checks.axis_or_auto(axis)
 
     def on_leaf(path: str, w: Array) -> Array:
-        if passed_by(axis, w.ndim):
-            return w
-        axes = tuple(range(w.ndim - 1)) if axis == "auto" else leaf_axes(axis, path, w)
-        have = norm(w, axes)
-        want = target(have)
-        rescaled = w * jnp.where(have > 0, want / jnp.where(have > 0, have, 1), 1)
-        return with_derivative_of(jnp.where(have == want, w, rescaled), rescaled)
+        return w if passed_by(axis, w.ndim) else rescaled(target, w, norm(w, unit_axes(axis, path, w)))
 
     return map_floating(on_leaf, tree)
+
+
+def rescaled(target: Callable[[Array], Array], w: Array, have: Array) -> Array:
+    """Gives units with the norms `have` the norms `target(have)`, and leaves one that has it untouched bit for bit.
+
+    A zero unit has no direction, so it stays zero.
+    """
+    want = target(have)
+    moved = w * jnp.where(have > 0, want / jnp.where(have > 0, have, 1), 1)
+    return with_derivative_of(jnp.where(have == want, w, moved), moved)

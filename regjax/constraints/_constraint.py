@@ -2,7 +2,8 @@
 
 import abc
 import dataclasses
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -14,6 +15,7 @@ from regjax._src.numerics import widen
 from regjax._src.tree import is_floating, merge
 from regjax._src.types import Array, PyTree
 from regjax._src.value import Value, same_shape
+from regjax.projections._norm_targets import NORM_TARGETS
 
 
 class Constraint(abc.ABC):
@@ -77,9 +79,19 @@ class Term(Value, Constraint):
         return (self,)
 
     def own_projection(self, params: PyTree) -> PyTree:
-        """Returns the parameters with the selected leaves projected."""
-        moved = getattr(projections, self.name)(masks.select(self.mask, params), **self.keywords)
-        return merge(moved, params)
+        """Returns the parameters with the leaves of the mask projected."""
+        return self.projection_of_selected(masks.resolve(self.mask, params), params)
+
+    def projection_of_selected(self, keep: PyTree, params: PyTree) -> PyTree:
+        """Returns the parameters with the leaves projected where `keep` is True."""
+        chosen = jax.tree.map(lambda yes, leaf: leaf if yes else None, keep, params)
+        return merge(getattr(projections, self.name)(chosen, **self.keywords), params)
+
+    def norm_target(self) -> Callable[[Array], Array] | None:
+        """Returns what norm a unit of some norm gets, or None if the projection does more than rescale units."""
+        target = NORM_TARGETS.get(self.name)
+        numbers = {name: value for name, value in self.keywords.items() if name != "axis"}
+        return target and functools.partial(target, **numbers)
 
 
 def make(name: str, numbers: Mapping[str, Any], mask: Any, /, **options: Any) -> Constraint:

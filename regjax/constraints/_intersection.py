@@ -28,8 +28,9 @@ class Intersection(Term):
             for member in (term.members() if isinstance(term, Intersection) else (term,))
         )
 
-    def own_projection(self, params: PyTree) -> PyTree:
+    def projection_of_selected(self, keep: PyTree, params: PyTree) -> PyTree:
         """Returns the parameters after Dykstra's method on the leaves that several members share."""
+        del keep  # the masks of the members are within that of the term
         members = self.members()
         acting = [member.acts_on(masks.resolve(member.mask, params), params) for member in members]
         leaves, structure = jax.tree.flatten(params)

@@ -1,13 +1,12 @@
 """The max-norm constraint."""
 
+import functools
 from typing import Literal
 
-import jax.numpy as jnp
-
 from regjax._src import checks
-from regjax._src.numerics import number
 from regjax._src.types import Axis, PyTree, Scalar
 from regjax._src.units import rescale_units
+from regjax.projections._norm_targets import at_most
 
 
 def max_norm(tree: PyTree, bound: Scalar, *, axis: Axis | Literal["auto"] = "auto") -> PyTree:
@@ -51,4 +50,4 @@ def max_norm(tree: PyTree, bound: Scalar, *, axis: Axis | Literal["auto"] = "aut
       <https://jmlr.org/papers/v15/srivastava14a.html>`_, 2014, section 5.1
     """
     checks.bound("bound", bound)
-    return rescale_units(lambda have: jnp.minimum(have, number(bound, have.dtype)), tree, axis)
+    return rescale_units(functools.partial(at_most, bound=bound), tree, axis)

@@ -1,13 +1,12 @@
 """The min-max-norm constraint."""
 
+import functools
 from typing import Literal
 
-import jax.numpy as jnp
-
 from regjax._src import checks
-from regjax._src.numerics import number
-from regjax._src.types import Array, Axis, PyTree, Scalar
+from regjax._src.types import Axis, PyTree, Scalar
 from regjax._src.units import rescale_units
+from regjax.projections._norm_targets import between
 
 
 def min_max_norm(
@@ -53,10 +52,5 @@ def min_max_norm(
     checks.bound("maximum", maximum)
     checks.ordered("minimum", minimum, "maximum", maximum)
     checks.rate("rate", rate)
-
-    def target(have: Array) -> Array:
-        share = number(rate, have.dtype)
-        inside = jnp.clip(have, number(minimum, have.dtype), number(maximum, have.dtype))
-        return jnp.where(inside == have, have, share * inside + (1 - share) * have)
-
+    target = functools.partial(between, minimum=minimum, maximum=maximum, rate=rate)
     return rescale_units(target, tree, axis)

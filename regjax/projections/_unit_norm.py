@@ -2,10 +2,9 @@
 
 from typing import Literal
 
-import jax.numpy as jnp
-
 from regjax._src.types import Axis, PyTree
 from regjax._src.units import rescale_units
+from regjax.projections._norm_targets import one
 
 
 def unit_norm(tree: PyTree, *, axis: Axis | Literal["auto"] = "auto") -> PyTree:
@@ -40,4 +39,4 @@ def unit_norm(tree: PyTree, *, axis: Axis | Literal["auto"] = "auto") -> PyTree:
     References:
       Salimans and Kingma, `Weight Normalization <https://arxiv.org/abs/1602.07868>`_, 2016
     """
-    return rescale_units(jnp.ones_like, tree, axis)
+    return rescale_units(one, tree, axis)

@@ -96,10 +96,10 @@ class Term(Value, Regularizer):
         moved = operator(_selected(keep, params), **self._arguments(keep, params), step_size=step_size, metric=metric)
         return merge(moved, params)
 
-    def prox_of_leaf(self, path: str, leaf: Array, step_size: Scalar, metric: Array | None = None) -> Array:
-        """Returns one array, a leaf or a block of its groups, after the operator."""
-        weights = None if metric is None else {path: metric}
-        return getattr(prox, self.name)({path: leaf}, **self.keywords, step_size=step_size, metric=weights)[path]
+    def prox_of_groups(self, z: Array, axes: tuple[int, ...], step_size: Scalar, metric: Array | None = None) -> Array:
+        """Returns an array of groups along `axes` after the operator, wherever those lay in the leaf."""
+        keywords = self.keywords | {"axis": axes[0] if len(axes) == 1 else axes}
+        return getattr(prox, self.name)(z, **keywords, step_size=step_size, metric=metric)
 
     def require_prox(self, *, metric: bool = False) -> None:
         """Raises an error if the penalty has no proximal operator, or none with these options or in a metric."""

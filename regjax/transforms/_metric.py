@@ -8,7 +8,20 @@ import jax.numpy as jnp
 
 from regjax._src import checks
 from regjax._src.numerics import number, widen
+from regjax._src.sharing import once_per_shape
 from regjax._src.types import Array, PyTree, Scalar
+
+
+class Weights(NamedTuple):
+    """Positive weights :math:`d`, made leaf by leaf of something that is in memory already.
+
+    Attributes:
+      leaves: what they are made of, a tree like the parameters.
+      formula: from one of its leaves, or a block of it, to its weights.
+    """
+
+    leaves: PyTree
+    formula: Callable[[Array], Array]
 
 
 class Metric(NamedTuple):
@@ -17,9 +30,11 @@ class Metric(NamedTuple):
     Attributes:
       diagonal: from the state of the optimizer after an update to the positive weights :math:`d` by which it divided
         that update, a tree like the parameters.
+      weights: the same as `Weights`, which large leaves need not keep; None for metrics that do not have it.
     """
 
     diagonal: Callable[[PyTree], PyTree]
+    weights: Callable[[PyTree], Weights] | None = None
 
 
 # What keeps the square of a diagonal that it divides by, by the classes of its state. They are known by name because
@@ -45,12 +60,34 @@ def nodes_of(state: PyTree, classes: tuple[str, ...]) -> list[Any]:
 def metric_of(name: str, moment: str, formula: Callable[[Array, Any], Array]) -> Metric:
     """Returns the metric `formula(moment, node)` of the one node in a state that the function `name` reads."""
 
-    def diagonal(state: PyTree) -> PyTree:
+    def weights(state: PyTree) -> Weights:
         nodes = nodes_of(state, STATES[name])
         checks.one_state(STATES[name], len(nodes))
-        return jax.tree.map(lambda leaf: formula(widen(leaf), nodes[0]), getattr(nodes[0], moment))
+        return Weights(getattr(nodes[0], moment), lambda leaf: formula(widen(leaf), nodes[0]))
 
-    return Metric(diagonal)
+    def diagonal(state: PyTree) -> PyTree:
+        return as_tree(weights(state))
+
+    return Metric(diagonal, weights)
+
+
+def read(metric: Metric | Callable[[PyTree], PyTree], state: PyTree) -> Weights:
+    """Returns the weights that a metric finds in a state."""
+    if isinstance(metric, Metric):
+        return metric.weights(state) if metric.weights is not None else as_weights(metric.diagonal(state))
+    return as_weights(metric(state))
+
+
+def as_tree(weights: Weights) -> PyTree:
+    """Returns weights as a tree like the parameters."""
+    leaves, structure = jax.tree.flatten(weights.leaves)
+    formula = once_per_shape(lambda _, leaf: weights.formula(leaf), leaves)
+    return structure.unflatten(formula("", leaf) for leaf in leaves)
+
+
+def as_weights(tree: PyTree) -> Weights:
+    """Returns the weights that are a tree already."""
+    return Weights(tree, lambda leaf: leaf)
 
 
 def refuse_identity(state: PyTree) -> None:

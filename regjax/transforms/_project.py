@@ -8,7 +8,7 @@ from regjax._src import checks, recorder
 from regjax._src.types import PyTree
 from regjax.constraints import Constraint
 from regjax.transforms._describe import touched_by
-from regjax.transforms._updates import move_to
+from regjax.transforms._move_by_projection import move_by_projection
 
 
 def project(constraint: Constraint) -> optax.GradientTransformationExtraArgs:
@@ -56,6 +56,6 @@ def project(constraint: Constraint) -> optax.GradientTransformationExtraArgs:
 
     def update_fn(updates: PyTree, state: Any, params: PyTree = None, **extra_args: Any) -> tuple[PyTree, Any]:
         del extra_args
-        return move_to(constraint.project, updates, params), state
+        return move_by_projection(constraint, updates, params), state
 
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)

@@ -10,7 +10,7 @@ from regjax._src import checks, recorder
 from regjax._src.types import Array, PyTree, ScalarOrSchedule
 from regjax.regularizers import Regularizer
 from regjax.transforms._describe import touched_by
-from regjax.transforms._metric import Metric, refuse_identity
+from regjax.transforms._metric import Metric, read, refuse_identity
 from regjax.transforms._move_by_prox import move_by_prox
 from regjax.transforms._updates import aligned, value_at
 
@@ -112,11 +112,6 @@ def proximal(
     checks.number_or_schedule("learning_rate", learning_rate)
     inner = optax.with_extra_args_support(optimizer)
 
-    def metric_in(state: PyTree) -> PyTree | None:
-        if isinstance(metric, str):
-            return None
-        return metric.diagonal(state) if isinstance(metric, Metric) else metric(state)
-
     def init_fn(params: PyTree) -> ProximalState:
         state = inner.init(params)
         if isinstance(metric, str):
@@ -127,8 +122,9 @@ def proximal(
     def update_fn(updates: PyTree, state: Any, params: PyTree = None, **extra_args: Any) -> tuple[PyTree, Any]:
         aligned(updates, params)  # what does not fit is said here, in one sentence, and not inside the optimizer
         updates, inner_state = inner.update(updates, state.inner_state, params, **extra_args)
-        step_size, d = value_at(learning_rate, state.step), metric_in(inner_state)
-        updates = move_by_prox(regularizer, updates, params, step_size, d)
+        step_size = value_at(learning_rate, state.step)
+        weights = None if isinstance(metric, str) else read(metric, inner_state)
+        updates = move_by_prox(regularizer, updates, params, step_size, weights)
         return updates, ProximalState(inner_state, jnp.asarray(optax.safe_increment(state.step)))
 
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)

@@ -9,6 +9,7 @@ from regjax._src import checks, recorder
 from regjax._src.types import Array, PyTree, ScalarOrSchedule
 from regjax.regularizers import Regularizer
 from regjax.transforms._describe import touched_by
+from regjax.transforms._metric import as_weights
 from regjax.transforms._move_by_prox import move_by_prox
 from regjax.transforms._updates import value_at
 
@@ -90,7 +91,7 @@ def proximal_step(
     def update_fn(updates: PyTree, state: Any, params: PyTree = None, **extra_args: Any) -> tuple[PyTree, Any]:
         del extra_args
         step_size = value_at(learning_rate, state.step)
-        updates = move_by_prox(regularizer, updates, params, step_size, metric)
+        updates = move_by_prox(regularizer, updates, params, step_size, None if metric is None else as_weights(metric))
         return updates, ProximalStepState(jnp.asarray(optax.safe_increment(state.step)))
 
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)

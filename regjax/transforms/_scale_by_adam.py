@@ -1,5 +1,6 @@
 """The direction of Adam."""
 
+import itertools
 from typing import Any
 
 import jax
@@ -7,8 +8,9 @@ import jax.numpy as jnp
 import optax
 
 from regjax._src.numerics import compute_dtype, widen
+from regjax._src.sharing import once_per_shape
 from regjax._src.types import Array, PyTree, Scalar
-from regjax.transforms._metric import Metric, without_bias
+from regjax.transforms._metric import Metric, read, without_bias
 
 
 def scale_by_adam(
@@ -22,14 +24,18 @@ def scale_by_adam(
 
     def update_fn(updates: PyTree, state: Any, params: PyTree = None) -> tuple[PyTree, Any]:
         quotients, state = adam.update(updates, state, params)
+        weights = read(metric, state)
 
-        def direction(quotient: Array, gradient: Array, mu: Array, nu: Array, d: Array) -> Array:
-            if nu.dtype != compute_dtype(nu):  # Optax had more digits when it divided
+        def direction(quotient: Array, gradient: Array, mu: Array, second: Array) -> Array:
+            if second.dtype != compute_dtype(second):  # Optax had more digits when it divided
                 return quotient
             moment = _first_moment(widen(gradient), widen(mu), b1, state.count, nesterov)
-            return (moment * (1 / d)).astype(quotient.dtype)
+            return (moment * (1 / weights.formula(second))).astype(quotient.dtype)
 
-        return jax.tree.map(direction, quotients, updates, state.mu, state.nu, metric.diagonal(state)), state
+        leaves, structure = jax.tree.flatten(quotients)
+        columns = (jax.tree.leaves(tree) for tree in (updates, state.mu, weights.leaves))
+        on_leaf = once_per_shape(lambda _, *arguments: direction(*arguments), leaves)
+        return structure.unflatten(map(on_leaf, itertools.repeat(""), leaves, *columns)), state
 
     return optax.GradientTransformation(adam.init, update_fn)
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from regjax._src import checks
 from regjax._src.numerics import compute_dtype
+from regjax._src.sharing import once_per_shape
 from regjax._src.tree import is_floating
 from regjax._src.types import Array, PyTree, Scalar, ScalarOrSchedule
 
@@ -20,9 +21,10 @@ def map_updates(function: Callable[..., Array], updates: PyTree, params: PyTree,
     """
     structure, us, ps = aligned(updates, params)
     columns = [structure.flatten_up_to(tree) for tree in rest]
+    moved = once_per_shape(lambda _, u, p, *others: emitted(function(*_widened(u, p), *others), u, p), ps)
 
     def on_leaf(u: Any, p: Any, *others: Any) -> Any:
-        return emitted(function(*_widened(u, p), *others), u, p) if moves(u, p) else u
+        return moved("", u, p, *others) if moves(u, p) else u
 
     return structure.unflatten(map(on_leaf, us, ps, *columns))
 
@@ -34,11 +36,13 @@ def move_to(operator: Callable[[PyTree], PyTree], updates: PyTree, params: PyTre
     update is passed on bit for bit.
     """
     structure, us, ps = aligned(updates, params)
-    before = [jnp.add(*_widened(u, p)) if moves(u, p) else p for u, p in zip(us, ps, strict=True)]
+    added = once_per_shape(lambda _, u, p: jnp.add(*_widened(u, p)), ps)
+    before = [added("", u, p) if moves(u, p) else p for u, p in zip(us, ps, strict=True)]
     after = structure.flatten_up_to(operator(structure.unflatten(before)))
+    difference = once_per_shape(lambda _, x, z, u, p: _to(x, z, u, p), ps)
 
     def on_leaf(u: Any, p: Any, z: Any, x: Any) -> Any:
-        return _to(x, z, u, p) if moves(u, p) else u
+        return difference("", x, z, u, p) if moves(u, p) else u
 
     return structure.unflatten(map(on_leaf, us, ps, before, after))
 

@@ -68,3 +68,26 @@ def test_blocks_are_a_loop_on_cpu_only():
     exported = {platform: export.export(jax.jit(step), platforms=[platform])(x) for platform in ("cpu", "cuda")}
     assert "while" in exported["cpu"].mlir_module()
     assert "while" not in exported["cuda"].mlir_module()
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes", "expected"),
+    [
+        ((3, 3, 5, 7), (0, 1, 2), ((45, 7), (0,))),
+        ((3, 3, 5, 7), (0, 1, 3), ((9, 5, 7), (0, 2))),
+        ((1, 6, 4), (1,), ((6, 4), (0,))),
+        ((6, 1, 4), (0,), ((6, 4), (0,))),
+        ((1, 4), (0,), ((1, 4), (0,))),
+        ((2, 3), (), ((6,), ())),
+        ((2, 3), (0, 1), ((6,), (0,))),
+        ((), (), ((), ())),
+    ],
+)
+def test_neighboring_axes_are_merged(shape, axes, expected):
+    assert blocks.merged(shape, axes) == expected
+
+
+def test_arrays_of_several_devices_are_not_cut(monkeypatch):
+    assert blocks.is_large((50, 7))
+    monkeypatch.setattr(jax, "device_count", lambda: 8)
+    assert not blocks.is_large((50, 7))

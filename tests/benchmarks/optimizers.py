@@ -32,23 +32,31 @@ def l1_step() -> Optimizer:
     )
 
 
-def projected() -> Optimizer:
-    """AdamW with columns of bounded norm."""
-    return optax.chain(optax.adamw(RATE), transforms.project(constraints.max_norm(1.0, axis=0)))
+def projected(axis: Any = 0) -> Callable[[], Optimizer]:
+    """AdamW with units of bounded norm."""
+    return lambda: optax.chain(optax.adamw(RATE), transforms.project(constraints.max_norm(1.0, axis=axis)))
 
 
-def grouped(axis: int) -> Callable[[], Optimizer]:
+def grouped(axis: Any) -> Callable[[], Optimizer]:
     """Adam with groups that vanish in its metric."""
     return lambda: transforms.proximal_adam(RATE, regularizers.group_lasso(1e-4, axis=axis))
 
 
-OURS: dict[str, tuple[Callable[[], Optimizer], str]] = {
-    "AdamW + decay + L1 prox": (l1_step, "<= 1.05"),
-    "proximal_adam(l1)": (lambda: transforms.proximal_adam(RATE, regularizers.l1(1e-4)), "<= 1.05"),
-    "proximal_adam(group_lasso, axis=0)": (grouped(0), "<= 8"),
-    "proximal_adam(group_lasso, axis=1)": (grouped(1), "<= 8"),
-    "AdamW + max_norm(axis=0)": (projected, "<= 1.6 / 2.1 / 2.6"),
-}
+Candidates = dict[str, tuple[Callable[[], Optimizer], str]]
+
+
+def candidates(shape: tuple[int, ...], many: bool) -> Candidates:
+    """Returns what is measured on kernels of this shape, with what is asked of it."""
+    inputs, outputs = ((0, 1, 2), (0, 1, 3)) if len(shape) == 4 else (0, 1)
+    bound = "<= 2.6" if not many else "<= 2.1" if len(shape) == 4 else "<= 1.6"
+    return {
+        "AdamW + decay + L1 prox": (l1_step, "<= 1.05"),
+        "proximal_adam(l1)": (lambda: transforms.proximal_adam(RATE, regularizers.l1(1e-4)), "<= 1.05"),
+        f"proximal_adam(group_lasso, axis={inputs})": (grouped(inputs), "<= 8"),
+        f"proximal_adam(group_lasso, axis={outputs})": (grouped(outputs), "<= 8"),
+        f"AdamW + max_norm(axis={inputs})": (projected(inputs), bound),
+        f"AdamW + max_norm(axis={outputs})": (projected(outputs), ""),
+    }
 
 
 class Training:
@@ -74,8 +82,9 @@ class Training:
 def rows(quick: bool) -> Iterator[Row]:
     """Measures each optimizer on each layout."""
     for layout, shapes in (QUICK if quick else LAYOUTS).items():
-        trainings: dict[str, Any] = {name: Training(make(), shapes) for name, (make, _) in OURS.items()}
+        ours = candidates(shapes[0], len(shapes) > 1)
+        trainings: dict[str, Any] = {name: Training(make(), shapes) for name, (make, _) in ours.items()}
         trainings["optax.adamw"] = Training(optax.adamw(RATE), shapes)
         times = alternate(trainings, 2 if quick else 20)
-        for name, (_, asked) in OURS.items():
+        for name, (_, asked) in ours.items():
             yield compare(f"{name}, {layout}", times[name], times["optax.adamw"], "optax.adamw", asked)

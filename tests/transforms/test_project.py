@@ -1,3 +1,4 @@
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -5,6 +6,7 @@ import optax
 import pytest
 
 from regjax import constraints, prox, regularizers, transforms
+from regjax._src import blocks
 
 RNG = np.random.default_rng(0)
 
@@ -55,3 +57,35 @@ def test_a_regularizer_without_an_operator_is_refused_when_the_transformation_is
     monkeypatch.delattr(prox, "l1")
     with pytest.raises(TypeError, match="`regularizer` must have a proximal operator, got l1"):
         transforms.proximal_step(regularizers.l1(1.0), 0.1)
+
+
+SHAPES = {"a": (6, 5, 4), "b": (7, 8), "c": (9, 3), "half": (5, 5, 5), "bias": (40,)}
+
+
+@pytest.mark.parametrize("axis", ["auto", 0, 1, (0, 2)])
+def test_large_leaves_in_turn_equal_whole_ones(monkeypatch, axis):
+    keys = dict(zip(SHAPES, jax.random.split(jax.random.key(0), len(SHAPES)), strict=True))
+    params: dict = {name: jax.random.normal(keys[name], shape) for name, shape in SHAPES.items()}
+    params |= {"none": None, "half": params["half"].astype(jnp.bfloat16)}
+    updates = jax.tree.map(jnp.sin, params)
+    rules = {
+        "a": constraints.max_norm(1.5, axis=axis),
+        "b": constraints.min_max_norm(0.5, 1.0, rate=0.5, axis=0),
+        "c": constraints.non_negative(),
+        "half": constraints.unit_norm(axis=axis),
+        "bias": constraints.max_norm(1.0),  # "auto" passes it by
+    }
+
+    def projected(updates):
+        tx = transforms.project(constraints.by_path(rules))
+        return jax.jit(lambda u, p: tx.update(u, tx.init(p), p)[0])(updates, params)
+
+    whole = projected(updates)
+    monkeypatch.setattr(blocks, "_BLOCK_SIZE", 20)
+    in_turn = projected(updates)
+    chex.assert_trees_all_equal_shapes_and_dtypes(in_turn, whole)
+    chex.assert_trees_all_close(in_turn, whole, rtol=1e-5, atol=1e-5)
+    norms = jnp.linalg.norm((params["b"] + in_turn["b"]), axis=0)
+    assert (norms > 1).all()  # it went half of the way
+    rules |= {"a": constraints.max_norm(100.0, axis=axis)}
+    chex.assert_trees_all_equal(projected(updates)["a"], updates["a"])

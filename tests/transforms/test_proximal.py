@@ -330,6 +330,31 @@ def test_large_leaves_in_blocks_equal_whole_ones(monkeypatch, kind):
     assert zeros["dense"].any() and not zeros["dense"].all()
 
 
+@pytest.mark.parametrize("size_scaling", [False, True])
+def test_many_leaves_that_are_alike_equal_few(size_scaling):
+    shapes = {f"{kind}{i}": shape for kind, shape in (("a", (4, 3)), ("b", (2, 5, 3))) for i in range(40)}
+    params = {name: jax.random.normal(jax.random.key(i), shape) for i, (name, shape) in enumerate(shapes.items())}
+    params["z"] = jnp.ones(3)
+    rules = {
+        "a*": regularizers.group_lasso(0.2, axis=0, size_scaling=size_scaling),
+        "b*": regularizers.sparse_group_lasso(0.1, 0.2, axis=(0, -1)),
+        "z": regularizers.l1(0.1),
+    }
+    gradients = jax.tree.map(jnp.cos, params)
+
+    def moved(names):
+        some = {pattern: rule for pattern, rule in rules.items() if any(name.startswith(pattern[0]) for name in names)}
+        tx = transforms.proximal_adam(0.3, regularizers.by_path(some))
+        own = {name: params[name] for name in names}
+        return jax.jit(tx.update)({name: gradients[name] for name in names}, tx.init(own), own)[0]
+
+    together = moved(list(params))
+    for names in (["a0", "a1"], ["a39"], ["b7"]):
+        chex.assert_trees_all_close({name: together[name] for name in names}, moved(names), rtol=2e-6, atol=1e-7)
+    zeros = np.concatenate([np.ravel(params[name] + together[name] == 0) for name in shapes])
+    assert zeros.any() and not zeros.all()
+
+
 def test_masks_see_all_parameters_also_beside_large_leaves(monkeypatch):
     monkeypatch.setattr(blocks, "_BLOCK_SIZE", 8)
     monkeypatch.setattr(blocks, "_STRETCH", 2)

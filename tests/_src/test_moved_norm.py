@@ -1,0 +1,79 @@
+"""Norms of units that are about to move."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import export
+
+from regjax._src import moved_norm as module
+from regjax._src.moved_norm import moved_norm
+from regjax._src.numerics import norm
+
+CASES = [
+    ((37, 5), (0,)),
+    ((3, 4, 5), (0, 1)),
+    ((5, 37), (1,)),
+    ((5, 2, 3), (1, 2)),
+    ((4, 3, 5), (1,)),
+    ((3, 4, 5), (0, 2)),
+    ((6, 4), (0, 1)),
+    ((6,), ()),
+]
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch):
+    monkeypatch.setattr(module, "_MOST_ROWS", 4)
+    monkeypatch.setattr(module, "_GROUPS_SIZE", 80)
+
+
+def pair(shape, dtype=jnp.float32):
+    return [jax.random.normal(jax.random.key(seed), shape).astype(dtype) for seed in range(2)]
+
+
+@pytest.mark.parametrize(("shape", "axes"), CASES)
+@pytest.mark.parametrize("after", [np.inf, np.nan, -1.0])
+def test_equals_the_norm_of_the_sum(shape, axes, after):
+    u, p = pair(shape)
+    same, have = jax.jit(moved_norm, static_argnums=3)(u, p, jnp.float32(after), axes)
+    np.testing.assert_array_equal(same, u)
+    np.testing.assert_allclose(have, norm(u + p, axes), rtol=3e-7)
+
+
+def test_narrow_leaves_are_measured_in_float32():
+    u, p = pair((9, 4), jnp.bfloat16)
+    same, have = moved_norm(u, p, jnp.bfloat16(0), (0,))
+    assert same.dtype == jnp.bfloat16 and have.dtype == jnp.float32
+    np.testing.assert_allclose(have, norm(u.astype(jnp.float32) + p.astype(jnp.float32), (0,)), rtol=3e-7)
+
+
+@pytest.mark.parametrize("axes", [(0,), (1,)])
+def test_derivatives_of_every_kind(axes):
+    u, p = pair((9, 4))
+    p = p.at[:, 0].set(-u[:, 0]).at[0].set(-u[0])  # a column and a row that move to zero
+
+    def blocked(u, p):
+        same, have = moved_norm(u, p, p[0, 0], axes)
+        return jnp.sum(jnp.sin(have)) + jnp.sum(same**3)
+
+    def plain(u, p):
+        return jnp.sum(jnp.sin(norm(u + p, axes))) + jnp.sum(u**3)
+
+    for derivative in (lambda f: jax.grad(f, (0, 1)), lambda f: jax.hessian(f), lambda f: jax.jacfwd(f, 1)):
+        jax.tree.map(
+            lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-5),
+            jax.jit(derivative(blocked))(u, p),
+            derivative(plain)(u, p),
+        )
+    batch = jnp.stack([u, 2 * u]), jnp.stack([p, p])
+    np.testing.assert_allclose(jax.vmap(blocked)(*batch), jax.vmap(plain)(*batch), rtol=1e-5)
+
+
+def test_it_is_the_plain_formula_elsewhere():
+    x = jax.ShapeDtypeStruct((50, 7), jnp.float32)
+    number = jax.ShapeDtypeStruct((), jnp.float32)
+    step = jax.jit(moved_norm, static_argnums=3)
+    exported = {kind: export.export(step, platforms=[kind])(x, x, number, (0,)) for kind in ("cpu", "cuda")}
+    assert "while" in exported["cpu"].mlir_module()
+    assert "while" not in exported["cuda"].mlir_module()

@@ -1,7 +1,14 @@
 """Settings and fixtures that every test shares."""
 
+import os
+
 import jax
 import pytest
+
+# Most of a run's time is XLA compiling small programs that run once, much of it LLVM optimizing them. Level 0 would
+# compile faster still, but changes numbers by more than the tests allow. What comes later in the variable counts,
+# so `XLA_FLAGS=--xla_backend_optimization_level=3` tests what users run.
+os.environ["XLA_FLAGS"] = f"--xla_backend_optimization_level=1 {os.environ.get('XLA_FLAGS', '')}"
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_key_reuse", True)

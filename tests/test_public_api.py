@@ -31,6 +31,7 @@ def public(room, name):
 def test_rooms_are_exported():
     assert sorted([*regjax.__all__, *FLAX]) == ROOMS
     assert regjax.__all__ == sorted(regjax.__all__)
+    assert set(regjax.__all__) < set(dir(regjax))
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -100,6 +101,28 @@ def test_importing_regjax_does_not_import_flax():
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == regjax.__version__
     assert "module 'regjax' has no attribute 'linen': `import regjax.linen` first" in done.stderr
+
+
+def test_importing_regjax_imports_its_rooms_when_they_are_used():
+    code = """
+import sys
+import jax, optax
+light = set(sys.modules)
+heavy = lambda *own: {m for m in set(sys.modules) - light if m.split(".")[0] not in sys.stdlib_module_names.union(own)}
+import regjax
+assert set(regjax.__all__) < set(dir(regjax)), dir(regjax)
+assert heavy() == {"regjax"}, heavy()
+from regjax import stochastic
+assert regjax.stochastic is stochastic is sys.modules["regjax.stochastic"]
+assert "regjax.transforms" not in sys.modules
+for room in set(regjax.__all__) - {"uncertainty"}:
+    getattr(regjax, room)
+assert not heavy("regjax"), heavy("regjax")
+regjax.uncertainty  # needs `jax.extend`, which is not loaded with JAX and loads Pallas
+assert not heavy("regjax", "jax"), heavy("regjax", "jax")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert not done.stderr
 
 
 def test_unknown_rooms_are_unknown():

@@ -77,4 +77,5 @@ class ResidualBlock(StochasticLayer):
             mode=self.mode,
             conditional=nn.cond,
             shape_of=eval_shape,
+            checkpoint=nn.remat,
         )

@@ -78,4 +78,5 @@ class ResidualBlock(SwitchableLayer):
             mode=self.mode,
             conditional=nnx.cond,
             shape_of=nnx.eval_shape,
+            checkpoint=nnx.remat,
         )

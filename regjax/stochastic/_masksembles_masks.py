@@ -97,7 +97,8 @@ def _models(fraction: float, count: int) -> float:
     return sum((1 - fraction) ** k for k in range(count))
 
 
-def _subset(bits: np.random.PCG64, positions: int, size: int) -> np.ndarray:
+# In quotes, since NumPy imports its generators when they are first named.
+def _subset(bits: "np.random.PCG64", positions: int, size: int) -> np.ndarray:
     """Returns the first different ones of a stream of random positions, which are a random subset."""
     stream = bits.random_raw(2 * size)
     while True:

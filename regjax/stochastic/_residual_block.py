@@ -7,7 +7,7 @@ import jax
 
 from regjax._src import checks
 from regjax._src.types import Array, ArrayLike, Key, Scalar
-from regjax.stochastic._skip import Conditional, ShapeOf, skip
+from regjax.stochastic._skip import Checkpoint, Conditional, ShapeOf, skip
 from regjax.stochastic._stochastic_depth import stochastic_depth
 from regjax.stochastic._subset import subset
 
@@ -37,7 +37,9 @@ def residual_block(
     batch of :math:`k` rows, which matters if it normalizes over the batch, and it always keeps a row, even at rate 1.
     Where the batch is sharded, gathering rows moves them between devices: use it inside `shard_map`, with a key for
     each shard. "skip" spares all of the branch in a share :math:`p` of the steps; it is a `jax.lax.cond`, which
-    `jax.vmap` over keys or rates turns into computing both sides.
+    `jax.vmap` over keys or rates turns into computing both sides. A gradient keeps of a branch what matrix products,
+    convolutions, reductions, comparisons and the like gave, and computes arithmetic on single entries, such as an
+    activation function, again.
 
     Args:
       key: a PRNG key. Two blocks need two keys.
@@ -78,7 +80,17 @@ def residual_block(
     def residual(_: tuple[()], rows: Array) -> Array:
         return residual_fn(rows)
 
-    return add_residual(key, residual, (), x, rate, mode=mode, conditional=jax.lax.cond, shape_of=jax.eval_shape)
+    return add_residual(
+        key,
+        residual,
+        (),
+        x,
+        rate,
+        mode=mode,
+        conditional=jax.lax.cond,
+        shape_of=jax.eval_shape,
+        checkpoint=jax.checkpoint,
+    )
 
 
 def drawless(mode: str) -> tuple[float, ...]:
@@ -96,8 +108,9 @@ def add_residual(
     mode: str,
     conditional: Conditional,
     shape_of: ShapeOf,
+    checkpoint: Checkpoint,
 ) -> Array:
-    """Adds the branch `residual(target, x)`; the Flax rooms have conditionals that carry the state of `target`."""
+    """Adds the branch `residual(target, x)`; the Flax rooms have transforms that carry the state of `target`."""
     x = checks.floating("x", x)
     checks.one_of("mode", mode, MODES)
     checks.rate("rate", rate)
@@ -108,7 +121,7 @@ def add_residual(
         return result
 
     if mode == "skip":
-        return skip(key, branch, target, x, rate, conditional=conditional, shape_of=shape_of)
+        return skip(key, branch, target, x, rate, conditional=conditional, shape_of=shape_of, checkpoint=checkpoint)
     if mode == "subset":
         return subset(key, lambda rows: branch(target, rows), x, rate)
     return x + stochastic_depth(key, branch(target, x), rate, mode=mode)

@@ -11,6 +11,7 @@ from regjax._src.numerics import widen
 from regjax._src.types import Array, Key
 from regjax.uncertainty._measures import entropy, information, minority_share, vote
 from regjax.uncertainty._passes import Chunk, check_arguments, fold_passes
+from regjax.uncertainty._shared import trace
 
 
 class Classification(NamedTuple):
@@ -68,9 +69,10 @@ def mc_classify(
       \underbrace{\frac1T \sum_t H[p_t]}_\text{expected entropy} + \underbrace{I}_\text{mutual information}, \qquad
       p_t = \operatorname{softmax} f(k_t, x)
 
-    The passes are accumulated as they come, so memory depends on `batch_size` and not on `num_samples`; in reverse
-    mode every pass is computed again, and no more than its output is kept. Where `batch_size` does not divide
-    `num_samples`, the last batch is filled up with passes that are thrown away. The keys are those of
+    The passes are accumulated as they come, so memory depends on `batch_size` and not on `num_samples`; what
+    they share is computed once, see :func:`mc_samples`. In reverse mode the rest of every pass is computed again, and
+    no more than its output is kept. Where `batch_size` does not divide `num_samples`, the last batch is filled up with
+    passes that are thrown away. The keys are those of
     :func:`mc_samples`. Call it inside `jax.jit` where it is called more than once: outside, every call compiles anew.
 
     Args:
@@ -115,8 +117,9 @@ def mc_classify(
         probabilities = jax.nn.softmax(output, axis=-1) if from_logits else output
         return _Summary(probabilities, entropy(probabilities), vote(probabilities))
 
-    initial = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(one_pass, key))
-    summary = fold_passes(one_pass, _update, initial, key, num_samples=num_samples, size=size)
+    traced = trace(one_pass, key)
+    initial = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), traced.shapes)
+    summary = fold_passes(traced, _update, initial, key, num_samples=num_samples, size=size)
     predictive = entropy(summary.probabilities)
     return Classification(
         probabilities=summary.probabilities,

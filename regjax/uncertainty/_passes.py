@@ -2,13 +2,14 @@
 
 import functools
 from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 
 from regjax._src import checks
 from regjax._src.types import Array, Key, PyTree
+from regjax.uncertainty._shared import Pass
 
 Carry = TypeVar("Carry")
 
@@ -50,7 +51,7 @@ def sample_key(key: Key, index: Array) -> Key:
 
 
 def fold_passes(
-    one_pass: Callable[[Key], PyTree],
+    one_pass: Pass,
     step: Callable[[Carry, Chunk], Carry],
     initial: Carry,
     key: Key,
@@ -61,7 +62,7 @@ def fold_passes(
     """Accumulates `step` over chunks of `size` samples of `one_pass`.
 
     Args:
-      one_pass: the samples as a function of their keys.
+      one_pass: the samples as a function of their keys; what does not depend on them is computed once.
       step: a function of what is accumulated and a :class:`Chunk`, which returns the new accumulated value.
       initial: what is accumulated before the first chunk.
       key: a PRNG key.
@@ -72,20 +73,26 @@ def fold_passes(
       What is accumulated after the last chunk.
     """
 
-    # Without this, reverse mode would keep the activations of all passes.
-    @functools.partial(jax.checkpoint, prevent_cse=False)
-    def run(before: Array) -> PyTree:
-        if size == 1:  # no `vmap`, which an rbg key or a callback would feel
-            return jax.tree.map(lambda x: x[None], one_pass(sample_key(key, before)))
-        indices = jnp.minimum(before + jnp.arange(size, dtype=jnp.int32), num_samples - 1)
-        return jax.vmap(lambda index: one_pass(sample_key(key, index)))(indices)
+    @jax.jit
+    def fold(consts: list[Any], initial: Carry, key: Key) -> Carry:
+        rest = one_pass.share(consts)
 
-    def body(carry: tuple[Carry, Array], _: None) -> tuple[tuple[Carry, Array], None]:
-        accumulated, before = carry
-        total = jnp.minimum(before + size, num_samples)
-        valid = before + jnp.arange(size, dtype=jnp.int32) < num_samples
-        return (step(accumulated, Chunk(run(before), valid, before, total)), before + size), None
+        # Without this, reverse mode would keep the activations of all passes.
+        @functools.partial(jax.checkpoint, prevent_cse=False)
+        def run(before: Array) -> PyTree:
+            if size == 1:  # no `vmap`, which an rbg key or a callback would feel
+                return jax.tree.map(lambda x: x[None], rest(sample_key(key, before)))
+            indices = jnp.minimum(before + jnp.arange(size, dtype=jnp.int32), num_samples - 1)
+            return jax.vmap(lambda index: rest(sample_key(key, index)))(indices)
 
-    num_chunks = -(-num_samples // size)
-    (accumulated, _), _ = jax.lax.scan(body, (initial, jnp.zeros((), jnp.int32)), length=num_chunks)
-    return accumulated
+        def body(carry: tuple[Carry, Array], _: None) -> tuple[tuple[Carry, Array], None]:
+            accumulated, before = carry
+            total = jnp.minimum(before + size, num_samples)
+            valid = before + jnp.arange(size, dtype=jnp.int32) < num_samples
+            return (step(accumulated, Chunk(run(before), valid, before, total)), before + size), None
+
+        num_chunks = -(-num_samples // size)
+        (accumulated, _), _ = jax.lax.scan(body, (initial, jnp.zeros((), jnp.int32)), length=num_chunks)
+        return accumulated
+
+    return fold(one_pass.jaxpr.consts, initial, key)

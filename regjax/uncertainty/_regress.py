@@ -10,6 +10,7 @@ from regjax._src import checks
 from regjax._src.numerics import widen
 from regjax._src.types import Array, Key, PyTree
 from regjax.uncertainty._passes import Chunk, check_arguments, fold_passes
+from regjax.uncertainty._shared import trace
 
 
 class Regression(NamedTuple):
@@ -67,10 +68,10 @@ def mc_regress(
     `variance["y"] + mean["noise_variance"]`.
 
     The moments of the passes are merged as they come, stably in float32 (mean 2000, deviation 0.1), so memory depends
-    on `batch_size` and not on `num_samples`; in reverse mode every pass is computed again, and no more than its output
-    is kept. Where `batch_size` does not divide `num_samples`, the last batch is filled up with passes that are thrown
-    away. The keys are those of :func:`mc_samples`. Call it inside `jax.jit` where it is called more than once: outside,
-    every call compiles anew.
+    on `batch_size` and not on `num_samples`; what they share is computed once, see :func:`mc_samples`. In
+    reverse mode the rest of every pass is computed again, and no more than its output is kept. Where `batch_size` does
+    not divide `num_samples`, the last batch is filled up with passes that are thrown away. The keys are those of
+    :func:`mc_samples`. Call it inside `jax.jit` where it is called more than once: outside, every call compiles anew.
 
     Args:
       fn: one stochastic pass, `fn(key, *args)`, which returns a floating array, or a tree of them; with Flax,
@@ -114,9 +115,10 @@ def mc_regress(
         leaves = jax.tree.leaves(chunk.samples)
         return [_merge(m, values, chunk) for m, values in zip(moments, leaves, strict=True)]
 
-    shapes, structure = jax.tree.flatten(jax.eval_shape(one_pass, key))
+    traced = trace(one_pass, key)
+    shapes, structure = jax.tree.flatten(traced.shapes)
     initial = [_Moments(*[jnp.zeros(leaf.shape, leaf.dtype)] * 3) for leaf in shapes]
-    moments = fold_passes(one_pass, step, initial, key, num_samples=num_samples, size=size)
+    moments = fold_passes(traced, step, initial, key, num_samples=num_samples, size=size)
     return Regression(
         mean=structure.unflatten([m.reference + m.mean for m in moments]),
         variance=structure.unflatten([m.sum_of_squares / num_samples for m in moments]),

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from regjax._src.types import Key, PyTree
 from regjax.uncertainty._passes import check_arguments, sample_key
+from regjax.uncertainty._shared import trace
 
 
 def mc_samples(
@@ -26,6 +27,11 @@ def mc_samples(
     Sample :math:`t` has the same key whatever `num_samples` and `batch_size` are, and the same one as in
     :func:`mc_classify` and :func:`mc_regress`. Call it inside `jax.jit` where it is called more than once: outside,
     every call compiles anew.
+
+    What does not depend on the key is computed once: of a network whose first dropout comes late, :math:`T` passes cost
+    :math:`f + T (1 - f)` passes, where :math:`f` is the share that comes before. Loops, conditionals, checkpoints and
+    functions with derivatives of their own are not taken apart: one that needs the key, or what depends on it, is
+    computed in every pass.
 
     Args:
       fn: one stochastic pass, `fn(key, *args)`; with Flax, `functools.partial` of :func:`regjax.linen.mc_apply` or
@@ -54,5 +60,12 @@ def mc_samples(
       (10, 3)
     """
     num_samples, size = check_arguments(key, num_samples, batch_size)
-    indices = jnp.arange(num_samples, dtype=jnp.int32)
-    return jax.lax.map(lambda t: fn(sample_key(key, t), *args), indices, batch_size=size if size > 1 else None)
+    traced = trace(lambda sample_key: fn(sample_key, *args), key)
+
+    @jax.jit
+    def run(consts: list[Any], key: Key) -> PyTree:
+        rest = traced.share(consts)
+        indices = jnp.arange(num_samples, dtype=jnp.int32)
+        return jax.lax.map(lambda t: rest(sample_key(key, t)), indices, batch_size=size if size > 1 else None)
+
+    return run(traced.jaxpr.consts, key)

@@ -15,9 +15,10 @@ from collections.abc import Sequence
 
 import jax
 
+from tests.benchmarks import growth
 from tests.benchmarks.measure import Row, rows_of
 
-SCRIPTS = ("optimizers",)
+SCRIPTS = ("depth", "dropout", "growth", "imports", "jacobian", "mc", "optimizers", "paper", "tracing")
 COLUMNS = f"{'':64} {'ours':>11} {'peer':>11} {'ratio':>6} {'asked':>12} {'spread':>14}  peer"
 
 
@@ -41,18 +42,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("scripts", nargs="*", metavar="script", help=f"of {', '.join(SCRIPTS)} (all)")
     parser.add_argument("--quick", action="store_true", help="small arrays and few rounds: shows only that it runs")
     parser.add_argument("--json", type=pathlib.Path, help="where to write the rows")
+    parser.add_argument("--picture", type=pathlib.Path, help="where to draw the times of growth.py (needs Matplotlib)")
     options = parser.parse_args(arguments)
     if unknown := set(options.scripts) - set(SCRIPTS):
         parser.error(f"there is no script {', '.join(sorted(unknown))}")
+    scripts = options.scripts or SCRIPTS
+    if options.picture and "growth" not in scripts:
+        parser.error("the picture is of growth")
     print(f"{jax.devices()[0].device_kind}, {platform.machine()}, jax {jax.__version__}\n\n{COLUMNS}")
     found: list[Row] = []
-    for script in options.scripts or SCRIPTS:
+    for script in scripts:
         # A fresh process: what another script left in memory would change how much of it is new here.
         with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
             rows = pool.submit(rows_of, script, options.quick).result()
         for row in rows:
             print(line(row), flush=True)
         found += rows
+    if options.picture:
+        growth.draw(found, options.picture)
     if options.json:
         about = {"device": jax.devices()[0].device_kind, "machine": platform.machine(), "jax": jax.__version__}
         document = {**about, "quick": options.quick, "rows": [dataclasses.asdict(row) for row in found]}

@@ -217,3 +217,36 @@ def test_what_makes_no_block_is_refused():
             residual_block(jax.random.key(0), branch, x, 1.5, mode=mode)
     with pytest.raises(ValueError, match="`x` must have a leading axis"):
         residual_block(jax.random.key(0), branch, jnp.float32(1.0), 0.5, mode="subset")
+
+
+def test_a_gradient_of_skip_keeps_of_a_branch_what_is_not_cheap():
+    x, kernel = jnp.ones((3, 4)), jnp.ones((4, 50))
+
+    def activated(x):
+        hidden = jax.nn.gelu(x @ kernel)
+        return jnp.where(jax.random.bernoulli(jax.random.key(1), 0.5, hidden.shape), hidden, 0) @ kernel.T
+
+    def kept(mode):
+        _, pull = jax.vjp(lambda x: residual_block(jax.random.key(0), activated, x, 0.5, mode=mode), x)
+        return sorted(str(leaf.dtype) for leaf in jax.tree.leaves(pull) if leaf.shape == (3, 50))
+
+    # The product, and the mask, which is a byte where its random bits are four.
+    assert kept("skip") == ["bool", "float32"]
+    assert len(kept("batch")) > 2
+
+
+@pytest.mark.parametrize("rate", [0.5, 0.3])
+def test_gradients_of_skip_are_those_of_batch(rate):
+    x = jnp.linspace(-1.0, 1.0, 10).reshape(5, 2)
+
+    @jax.jit
+    @jax.vmap
+    def gradients(seed):
+        def total(x, mode):
+            return (residual_block(jax.random.key(seed), branch, x, rate, mode=mode) ** 2).sum()
+
+        return [jax.grad(total)(x, mode) for mode in ("skip", "batch")]
+
+    skip, batch = gradients(jnp.arange(10))
+    np.testing.assert_allclose(skip, batch, rtol=1e-5)
+    assert not np.allclose(skip, skip[:1])

@@ -66,7 +66,7 @@ class Dropout(StochasticLayer):
 
     def __post_init__(self) -> None:
         checks.rate("rate", self.rate)
-        checks.one_of("bits", self.bits, BITS)
+        checks.bits(self.bits, BITS)
         checks.flag("recompute", self.recompute)
         super().__post_init__()
 

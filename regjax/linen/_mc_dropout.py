@@ -50,7 +50,7 @@ class MCDropout(StochasticLayer):
 
     def __post_init__(self) -> None:
         checks.rate("rate", self.rate)
-        checks.one_of("bits", self.bits, BITS)
+        checks.bits(self.bits, BITS)
         checks.flag("recompute", self.recompute)
         super().__post_init__()
 

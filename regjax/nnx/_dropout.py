@@ -75,7 +75,7 @@ class Dropout(SwitchableLayer):
         rngs: Streams = None,
     ) -> None:
         checks.rate("rate", rate)
-        checks.one_of("bits", bits, BITS)
+        checks.bits(bits, BITS)
         checks.flag("recompute", recompute)
         super().__init__(deterministic, rng_collection, rngs)
         self.rate = rate

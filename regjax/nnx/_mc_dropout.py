@@ -51,7 +51,7 @@ class MCDropout(StochasticLayer):
         rngs: Streams = None,
     ) -> None:
         checks.rate("rate", rate)
-        checks.one_of("bits", bits, BITS)
+        checks.bits(bits, BITS)
         checks.flag("recompute", recompute)
         super().__init__(rng_collection, rngs)
         self.rate = rate

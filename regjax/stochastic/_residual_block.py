@@ -37,9 +37,9 @@ def residual_block(
     batch of :math:`k` rows, which matters if it normalizes over the batch, and it always keeps a row, even at rate 1.
     Where the batch is sharded, gathering rows moves them between devices: use it inside `shard_map`, with a key for
     each shard. "skip" spares all of the branch in a share :math:`p` of the steps; it is a `jax.lax.cond`, which
-    `jax.vmap` over keys or rates turns into computing both sides. A gradient keeps of a branch what matrix products,
-    convolutions, reductions, comparisons and the like gave, and computes arithmetic on single entries, such as an
-    activation function, again.
+    `jax.vmap` over keys or rates turns into computing both sides. In this mode a gradient keeps of the branch what
+    matrix products, convolutions, reductions and comparisons gave, and computes arithmetic on single entries, such as
+    an activation function, once more.
 
     Args:
       key: a PRNG key. Two blocks need two keys.

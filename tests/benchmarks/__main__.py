@@ -45,11 +45,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--picture", type=pathlib.Path, help="where to draw the times of growth.py (needs Matplotlib)")
     options = parser.parse_args(arguments)
     if unknown := set(options.scripts) - set(SCRIPTS):
-        parser.error(f"there is no script {', '.join(sorted(unknown))}")
+        parser.error(f"there is no script {', '.join(sorted(unknown))}, but {', '.join(SCRIPTS)}")
     scripts = options.scripts or SCRIPTS
     if options.picture and "growth" not in scripts:
         parser.error("the picture is of growth")
-    print(f"{jax.devices()[0].device_kind}, {platform.machine()}, jax {jax.__version__}\n\n{COLUMNS}")
+    print(f"{jax.devices()[0].device_kind}, {platform.machine()}, jax {jax.__version__}")
+    print("ours and the peer: medians; ratio: ours / peer, or the share that a name speaks of; spread: of the ratio")
+    print("QUICK: small and few, so the numbers mean nothing\n" if options.quick else "")
+    print(COLUMNS)
     found: list[Row] = []
     for script in scripts:
         # A fresh process: what another script left in memory would change how much of it is new here.

@@ -270,6 +270,12 @@ def test_rates_that_few_bits_cannot_express(bits, half):
     assert int((run(jnp.float32(1 - half * 0.1)) != 0).sum()) > 0
 
 
+@pytest.mark.parametrize("bits", [8.0, "8", True, None])
+def test_bits_are_a_python_integer(bits):
+    with pytest.raises(TypeError, match="`bits` must be a Python integer, got"):
+        dropout(jax.random.key(0), jnp.ones(3), 0.5, bits=bits)
+
+
 @pytest.mark.parametrize("bits", [16, 8])
 def test_fewer_bits_are_shared_along_axes(bits):
     x = jnp.ones((6, 10, 7))

@@ -26,6 +26,7 @@ from regjax._src.checks._batch_norm import (
     broadcastable,
 )
 from regjax._src.checks._bits import (
+    bits,
     rate_in_steps,
 )
 from regjax._src.checks._blocks import (
@@ -219,6 +220,7 @@ __all__ = [
     "batch_norm",
     "batch_size",
     "binary_labels",
+    "bits",
     "block_size",
     "block_sizes",
     "boolean",

@@ -1,5 +1,16 @@
 """Rates that are made of few random bits."""
 
+from typing import Any
+
+from regjax._src.checks._kinds import one_of
+
+
+def bits(width: Any, widths: tuple[int, ...]) -> None:
+    """Checks how many random bits decide on an entry: a Python integer, because it sets shapes."""
+    if type(width) is not int:
+        raise TypeError(f"`bits` must be a Python integer, got {type(width).__name__}")
+    one_of("bits", width, widths)
+
 
 def rate_in_steps(name: str, rate: float, kept: int, width: int) -> None:
     """Refuses a rate that rounding to multiples of 2^-width would make 0 or 1.
@@ -13,5 +24,6 @@ def rate_in_steps(name: str, rate: float, kept: int, width: int) -> None:
     if not 0 < kept < 2**width:
         half = 2.0 ** -(width + 1)
         raise ValueError(
-            f"`{name}` must be 0, 1 or between {half:.3g} and 1 - {half:.3g} where `bits` is {width}, got {rate:.3g}"
+            f"`{name}` must be 0, 1 or between {half:.3g} and 1 - {half:.3g} where `bits` is {width}, got {rate:.3g}; "
+            "more bits take smaller ones"
         )

@@ -26,14 +26,14 @@ def batch(name: str, value: ArrayLike) -> Array:
 def pair(value: Any) -> tuple[Any, Any]:
     """Checks what a function with auxiliary output returns."""
     if not isinstance(value, tuple) or len(value) != 2:
-        raise TypeError(f"`fn(x)` must return a pair (output, auxiliary) where `has_aux` is True, got {value!r}")
+        raise TypeError(f"`fn(x)` must return a pair (output, auxiliary) where `has_aux` is True, got {value!r:.200}")
     return value
 
 
 def rows(value: Any, num_examples: int) -> Array:
     """Checks what a function returns for a batch: one row for each example."""
     if isinstance(value, tuple):
-        raise TypeError(f"`fn(x)` must return one array, or with `has_aux=True` a pair, got {value!r}")
+        raise TypeError(f"`fn(x)` must return one array, or with `has_aux=True` a pair, got {value!r:.200}")
     instance("fn(x)", value, jax.Array | np.ndarray, "return one array")
     array = floating("fn(x)", value)
     if array.shape[:1] != (num_examples,) or array.size == 0:

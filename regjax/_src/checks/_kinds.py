@@ -7,7 +7,7 @@ from typing import Any
 def instance(name: str, value: Any, kind: Any, requirement: str) -> None:
     """Checks the kind of a value."""
     if not isinstance(value, kind):
-        raise TypeError(f"`{name}` must {requirement}, got {value!r}")
+        raise TypeError(f"`{name}` must {requirement}, got {value!r:.200}")
 
 
 def flag(name: str, value: Any) -> None:

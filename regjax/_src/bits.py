@@ -74,11 +74,16 @@ def pieces(key: Key, shape: tuple[int, ...], width: int, then: Callable[[Array],
     return parts.reshape(*rows, packed.shape[-1] * per_word)[..., :last].reshape(shape)
 
 
+def fits(shape: tuple[int, ...], most: int) -> bool:
+    """Tells whether a shape is known to have so many elements at most; that of an export may be symbolic."""
+    return all(isinstance(size, int) for size in shape) and math.prod(shape) <= most
+
+
 def _is_written_out(key: Key, shape: tuple[int, ...]) -> bool:
     return (
         jax.random.key_impl(key) == "threefry2x32"
-        and all(getattr(jax.config, name) == value for name, value in _SETTINGS.items())
-        and math.prod(shape) < 2**32
+        and all(getattr(jax.config, name, value) == value for name, value in _SETTINGS.items())
+        and fits(shape, 2**32 - 1)
     )
 
 

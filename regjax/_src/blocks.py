@@ -16,11 +16,11 @@ _STRETCH = 64
 
 
 def is_large(shape: tuple[int, ...]) -> bool:
-    """Tells whether to care how an array of this shape goes through memory: on one CPU, where it has several blocks.
+    """Tells whether to care how an array of this shape goes through memory: where it has several blocks.
 
-    Where a CPU counts as several devices arrays may be sharded, and cutting them would gather them.
+    On several devices arrays may be sharded, and cutting them would gather them.
     """
-    return math.prod(shape) > _BLOCK_SIZE and (jax.default_backend() != "cpu" or jax.device_count() == 1)
+    return math.prod(shape) > _BLOCK_SIZE and jax.device_count() == 1
 
 
 def is_cut(shape: tuple[int, ...], axes: tuple[int, ...]) -> bool:

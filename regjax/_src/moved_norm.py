@@ -78,10 +78,15 @@ def _of_columns(u: Array, p: Array) -> Array:
             z = [*map(jnp.add, z[::2], z[1::2]), *(z[-1:] if len(z) % 2 else [])]
         return z[0]
 
-    def body(i: Array, total: Array) -> Array:
-        return total + added(i * rows, rows)
+    zero = jnp.zeros_like(_square(u, p, 0, 1)[0])
 
-    total = jax.lax.fori_loop(0, whole, body, jnp.zeros_like(_square(u, p, 0, 1)[0]))
+    def add_up(first: Array | int, count: int) -> Array:
+        return jax.lax.fori_loop(0, count, lambda i, total: total + added((first + i) * rows, rows), zero)
+
+    # Totals of totals: what a sum loses grows with the number of its terms.
+    length = math.isqrt(whole)
+    total = jax.lax.fori_loop(0, whole // length, lambda i, total: total + add_up(i * length, length), zero)
+    total = total + add_up(whole - whole % length, whole % length)
     return total + added(whole * rows, rest) if rest else total
 
 

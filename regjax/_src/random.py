@@ -1,7 +1,6 @@
 """What random bits make of a rate: masks, noise and keys."""
 
 import functools
-import math
 from collections.abc import Sequence
 
 import jax
@@ -53,7 +52,7 @@ def _bernoulli(key: Key, chance: Array, shape: tuple[int, ...]) -> Array:
         return (words >> np.uint32(9)).astype(jnp.int32) < threshold
 
     # A mask that fits the caches is cheaper to read again, by the backward pass, than to draw again.
-    return bits.draw(key, shape, below, in_memory=math.prod(shape) <= bits.SMALL)
+    return bits.draw(key, shape, below, in_memory=bits.fits(shape, bits.SMALL))
 
 
 def coarse_mask(key: Key, keep: float | Array, shape: tuple[int, ...], width: int) -> tuple[Array, float | Array]:
@@ -74,8 +73,12 @@ def coarse_mask(key: Key, keep: float | Array, shape: tuple[int, ...], width: in
     else:
         count = round(keep * steps)
         checks.rate_in_steps("rate", 1.0 - keep, count, width)
-    threshold = jnp.asarray(count).astype(jnp.uint32)
-    return bits.pieces(key, shape, width, lambda piece: piece < threshold).astype(bool), count / steps
+    return _below(key, jnp.asarray(count).astype(jnp.uint32), shape, width), count / steps
+
+
+@functools.partial(jax.jit, static_argnums=(2, 3))
+def _below(key: Key, threshold: Array, shape: tuple[int, ...], width: int) -> Array:
+    return bits.pieces(key, shape, width, lambda piece: piece < threshold).astype(bool)
 
 
 def rare_mask(key: Key, chance: Scalar, shape: tuple[int, ...]) -> Array:

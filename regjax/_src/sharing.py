@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
-import numpy as np
 from jax.core import Tracer
 
 # Fewer leaves are traced one by one: a call costs something too.
@@ -34,7 +33,7 @@ def once_per_shape(function: Callable[..., Any], leaves: Sequence[Any]) -> Calla
         shapes, dtypes and whatever else is not an array.
       leaves: all that it is going to be called on.
     """
-    if len(leaves) < _MANY or not any(isinstance(leaf, Tracer) for leaf in leaves):
+    if len(leaves) < _MANY or not any(isinstance(leaf, Tracer) and _is_abstract(leaf) for leaf in leaves):
         return function
 
     def of_parts(path: _Path, fixed: tuple[Any, ...], *arrays: Any) -> Any:
@@ -44,9 +43,20 @@ def once_per_shape(function: Callable[..., Any], leaves: Sequence[Any]) -> Calla
     shared = jax.jit(of_parts, static_argnums=(0, 1))
 
     def on_leaf(path: str, *arguments: Any) -> Any:
-        if any(isinstance(a, np.ndarray) for a in arguments):  # whose values may be checked
-            return function(path, *arguments)
+        if not all(isinstance(a, jax.Array | bool | None) for a in arguments):
+            return function(path, *arguments)  # the values of numbers and NumPy arrays may be checked
         fixed = tuple((jax.Array, None) if isinstance(a, jax.Array) else (type(a), a) for a in arguments)
         return shared(_Path(path), fixed, *(a for a in arguments if isinstance(a, jax.Array)))
 
     return on_leaf
+
+
+def _is_abstract(leaf: Tracer) -> bool:
+    # Outside of `jit` the tracers of `grad` know their values; a program that runs once is not worth compiling.
+    if leaf.size == 0:
+        return False
+    try:
+        bool(leaf.reshape(-1)[0] == 0)
+    except jax.errors.ConcretizationTypeError:
+        return True
+    return False

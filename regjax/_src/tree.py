@@ -51,16 +51,18 @@ def map_floating(function: Callable[..., Array], tree: PyTree, *rest: PyTree) ->
     The leaf reaches `function` as an array in the dtype to compute in, and the result is cast back to its dtype.
     """
 
-    def on_leaf(path: str, leaf: Any, *others: Any) -> Any:
-        checks.real_leaves([path] if is_complex(leaf) else [])
-        if not is_floating(leaf) or np.size(leaf) == 0:
-            return leaf
-        array = jnp.asarray(leaf)
+    def on_array(path: str, array: Array, *others: Any) -> Array:
         return function(path, array.astype(compute_dtype(array)), *others).astype(array.dtype)
 
     leaves, structure = jax.tree.flatten(tree)
     columns = [structure.flatten_up_to(other) for other in rest]
-    return structure.unflatten(map(once_per_shape(on_leaf, leaves), paths.leaf_paths(tree), leaves, *columns))
+    shared = once_per_shape(on_array, leaves)
+
+    def on_leaf(path: str, leaf: Any, *others: Any) -> Any:
+        checks.real_leaves([path] if is_complex(leaf) else [])
+        return shared(path, jnp.asarray(leaf), *others) if is_floating(leaf) and np.size(leaf) else leaf
+
+    return structure.unflatten(map(on_leaf, paths.leaf_paths(tree), leaves, *columns))
 
 
 def sum_floating(function: Callable[..., Array], tree: PyTree, *rest: PyTree) -> Array:

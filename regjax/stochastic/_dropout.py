@@ -33,10 +33,10 @@ def dropout(
 
     With `bits` of 16 or 8, one random word of 32 bits serves 2 or 4 entries. That is faster, draws other masks than
     Flax, and rounds the rate: an entry is kept with the probability :math:`q = k / 2^\text{bits}` nearest to
-    :math:`1 - p`, and divided by :math:`q` itself. So the expectation is still `x`; only the rate is off, by at most
-    :math:`2^{-17}` or :math:`2^{-9}`. A rate that is 0 or 1 stays that. Any other that would round to 0 or 1 is an
-    error where it is a Python number; a traced one, whose value cannot be looked at, becomes the nearest step between
-    them: with 8 bits, a traced 0.0001 drops one entry of 256, and 0.9999 keeps one.
+    :math:`1 - p`, and divided by :math:`q` itself. So the expectation is still `x`, to the rounding of its dtype; only
+    the rate is off, by at most :math:`2^{-17}` or :math:`2^{-9}`. A rate that is 0 or 1 stays that. Any other that
+    would round to 0 or 1 is an error where it is a Python number; a traced one, whose value cannot be looked at,
+    becomes the nearest step between them: with 8 bits, a traced 0.0001 drops one entry of 256, and 0.9999 keeps one.
 
     Args:
       key: a PRNG key; a rate of 0 or 1 that is a Python number does not look at it.

@@ -39,7 +39,7 @@ def residual_block(
     each shard. "skip" spares all of the branch in a share :math:`p` of the steps; it is a `jax.lax.cond`, which
     `jax.vmap` over keys or rates turns into computing both sides. In this mode a gradient keeps of the branch what
     matrix products, convolutions, reductions and comparisons gave, and computes arithmetic on single entries, such as
-    an activation function, once more.
+    an activation function, once more: callbacks in the branch may run twice, and ordered ones are refused.
 
     Args:
       key: a PRNG key. Two blocks need two keys.

@@ -1,6 +1,5 @@
 """The direction of Adam."""
 
-import itertools
 from typing import Any
 
 import jax
@@ -33,9 +32,10 @@ def scale_by_adam(
             return (moment * (1 / weights.formula(second))).astype(quotient.dtype)
 
         leaves, structure = jax.tree.flatten(quotients)
-        columns = (jax.tree.leaves(tree) for tree in (updates, state.mu, weights.leaves))
+        columns = (structure.flatten_up_to(tree) for tree in (updates, state.mu, weights.leaves))
         on_leaf = once_per_shape(lambda _, *arguments: direction(*arguments), leaves)
-        return structure.unflatten(map(on_leaf, itertools.repeat(""), leaves, *columns)), state
+        directions = [on_leaf("", *arguments) for arguments in zip(leaves, *columns, strict=True)]
+        return structure.unflatten(directions), state
 
     return optax.GradientTransformation(adam.init, update_fn)
 

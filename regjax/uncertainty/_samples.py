@@ -31,7 +31,7 @@ def mc_samples(
     What does not depend on the key is computed once: of a network whose first dropout comes late, :math:`T` passes cost
     :math:`f + T (1 - f)` passes, where :math:`f` is the share that comes before. Loops, conditionals, checkpoints and
     functions with derivatives of their own are not taken apart: one that needs the key, or what depends on it, is
-    computed in every pass.
+    computed in every pass. What the passes share stays in memory until the last of them.
 
     Args:
       fn: one stochastic pass, `fn(key, *args)`; with Flax, `functools.partial` of :func:`regjax.linen.mc_apply` or

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from regjax import prox
+from regjax import projections, prox
 from regjax._src import sharing
 from regjax._src.sharing import once_per_shape
 
@@ -39,6 +39,21 @@ def test_one_trace_for_each_shape_and_setting():
         np.testing.assert_array_equal(result, 3 * leaf * (2 if i == 3 else 1))
 
 
+def test_gradients_outside_of_jit_compile_nothing():
+    calls = []
+
+    def total(leaves):
+        on_leaf = once_per_shape(counting(calls, 1.0), leaves)
+        return sum(jnp.sum(on_leaf("", leaf, False)) for leaf in leaves)
+
+    leaves = [*LEAVES, jnp.ones(0)]
+    jax.grad(total)(leaves)
+    assert len(calls) == 6
+    calls.clear()
+    jax.jit(jax.grad(total))(leaves)
+    assert len(calls) == 3
+
+
 @pytest.mark.parametrize("few", [True, False])
 def test_few_leaves_and_those_outside_of_a_trace_are_called_one_by_one(few):
     calls = []
@@ -67,3 +82,15 @@ def test_errors_name_the_first_leaf_of_a_shape():
     leaves = {f"w{i}": jnp.ones((2, 2)) for i in range(5)} | {"z": jnp.ones(2)}
     with pytest.raises(ValueError, match="the leaf 'z'"):
         jax.jit(lambda tree: prox.group_lasso(tree, 1.0, axis=1))(leaves)
+
+
+def test_what_is_not_floating_passes_through():
+    plain = [5, True, "text", None]
+    after = []
+
+    @jax.jit
+    def project(tree):
+        after.extend(projections.max_norm([*tree, *plain], 1.0, axis=0)[-4:])
+
+    project(LEAVES)
+    assert after == plain and after[1] is True

@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import export
 
 from regjax.stochastic import dropout
 
@@ -256,7 +257,7 @@ def test_fewer_bits_are_unbiased(rate, bits):
 def test_rates_that_few_bits_cannot_express(bits, half):
     x = jnp.ones(1000)
     for rate in (half * 0.9, 1 - half * 0.9):
-        with pytest.raises(ValueError, match=r"`rate` must be 0, 1 or between .* where `bits` is"):
+        with pytest.raises(ValueError, match=r"`rate` must be 0, 1, or above .* where `bits` is"):
             dropout(jax.random.key(0), x, rate, bits=bits)
     for rate in (half * 1.1, 1 - half * 1.1):
         dropout(jax.random.key(0), x, rate, bits=bits)
@@ -370,3 +371,13 @@ def test_options_are_checked(key):
         dropout(key, jnp.ones(2), 0.5, bits=7)
     with pytest.raises(TypeError, match="`recompute` must be True or False, got 1"):
         dropout(key, jnp.ones(2), 0.5, recompute=1)
+
+
+@pytest.mark.parametrize("options", [{}, {"recompute": True}])
+def test_the_batch_of_an_export_may_be_symbolic(options):
+    (size,) = export.symbolic_shape("b")
+    x = jax.ShapeDtypeStruct((size, 6), jnp.float32)
+    draw = jax.jit(lambda data, x: dropout(jax.random.wrap_key_data(data), x, 0.5, **options))
+    exported = export.export(draw)(jax.ShapeDtypeStruct((2,), jnp.uint32), x)
+    data = jax.random.key_data(jax.random.key(0))
+    assert_bitwise_equal(exported.call(data, jnp.ones((5, 6))), draw(data, jnp.ones((5, 6))))

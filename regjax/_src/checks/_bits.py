@@ -23,7 +23,7 @@ def rate_in_steps(name: str, rate: float, kept: int, width: int) -> None:
     """
     if not 0 < kept < 2**width:
         half = 2.0 ** -(width + 1)
+        ends = f"above {half:.3g} and below 1 - {half:.3g}"
         raise ValueError(
-            f"`{name}` must be 0, 1 or between {half:.3g} and 1 - {half:.3g} where `bits` is {width}, got {rate:.3g}; "
-            "more bits take smaller ones"
+            f"`{name}` must be 0, 1, or {ends} where `bits` is {width}, got {rate!r} (more bits are nearer)"
         )

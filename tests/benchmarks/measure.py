@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+import random
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -50,14 +51,19 @@ def seconds(candidate: Candidate) -> float:
 
 
 def alternate(candidates: Mapping[str, Candidate], rounds: int, warmup: int = 2) -> dict[str, list[float]]:
-    """Returns the seconds of each candidate in each round; all of them run in turn, after runs that do not count."""
+    """Returns the seconds of each candidate in each round, after runs that do not count.
+
+    The order changes from round to round: what ran before leaves its traces in memory.
+    """
+    order, shuffle = list(candidates), random.Random(0).shuffle
     for candidate in candidates.values():
         for _ in range(warmup):
             seconds(candidate)
     times: dict[str, list[float]] = {name: [] for name in candidates}
     for _ in range(rounds):
-        for name, candidate in candidates.items():
-            times[name].append(seconds(candidate))
+        shuffle(order)
+        for name in order:
+            times[name].append(seconds(candidates[name]))
     return times
 
 

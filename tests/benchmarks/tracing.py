@@ -53,7 +53,7 @@ def before_running(tx: optax.GradientTransformation, params: Any) -> tuple[float
 
 def rows(quick: bool) -> Iterator[Row]:
     """Measures each optimizer, in turn."""
-    count, rounds = (20, 1) if quick else (500, 3)
+    count, rounds = (20, 1) if quick else (500, 2)
     params = {
         f"layer{i}": {"kernel": jax.ShapeDtypeStruct((16, 8), jnp.float32), "bias": jax.ShapeDtypeStruct((8,), "f4")}
         for i in range(count)

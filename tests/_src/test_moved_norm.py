@@ -76,7 +76,9 @@ def test_it_is_the_plain_formula_elsewhere():
     step = jax.jit(moved_norm, static_argnums=3)
     exported = {kind: export.export(step, platforms=[kind])(x, x, number, (0,)) for kind in ("cpu", "cuda")}
     assert "stablehlo.while" in exported["cpu"].mlir_module()
-    assert "stablehlo.while" not in exported["cuda"].mlir_module()
+    elsewhere = exported["cuda"].mlir_module()
+    # The lowest supported version leaves the choice to XLA.
+    assert "stablehlo.while" not in elsewhere or "stablehlo.case" in elsewhere
 
 
 def test_many_rows_lose_few_digits():

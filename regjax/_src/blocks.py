@@ -23,6 +23,14 @@ def is_large(shape: tuple[int, ...]) -> bool:
     return math.prod(shape) > _BLOCK_SIZE and jax.device_count() == 1
 
 
+def is_early(after: Array) -> Array:
+    """Returns False, which the compiler does not know before it has `after`: no number is above infinity.
+
+    What is chosen by it waits for `after`.
+    """
+    return after > jnp.inf
+
+
 def is_cut(shape: tuple[int, ...], axes: tuple[int, ...]) -> bool:
     """Tells whether an array is large enough, and has enough groups along `axes`, to be computed in blocks."""
     axis = _longest(shape, axes)
@@ -78,8 +86,7 @@ def in_blocks(
 
     def blocked(array: Array, *others: Array) -> Array:
         if after is not None:
-            # No number is above infinity, but the compiler does not know.
-            early = after > jnp.inf
+            early = is_early(after)
             array = jnp.where(early, jnp.zeros_like(array), array)
             others = tuple(jnp.where(early, jnp.zeros_like(other), other) for other in others)
         out = jax.lax.fori_loop(0, whole, lambda i, out: on_block(i * length, length, out, *others), array)

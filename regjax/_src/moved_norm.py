@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from regjax._src.blocks import is_early
 from regjax._src.numerics import add, norm
 from regjax._src.types import Array
 
@@ -51,9 +52,8 @@ def _moved_norm_jvp(axes: tuple[int, ...], primals: Any, tangents: Any) -> Any:
 
 
 def _once(u: Array, after: Array) -> Array:
-    # No number is above infinity, so the loop never runs. The compiler does not know: it has to store what goes into
-    # the loop, and cannot compute it before it has `after`.
-    early = after > jnp.inf
+    # The loop never runs. The compiler does not know: it has to store what goes into the loop.
+    early = is_early(after)
     start = early, jnp.where(early, jnp.zeros_like(u), u)
     return jax.lax.while_loop(lambda carry: carry[0], lambda carry: (jnp.zeros_like(early), -carry[1]), start)[1]
 

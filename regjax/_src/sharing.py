@@ -33,7 +33,8 @@ def once_per_shape(function: Callable[..., Any], leaves: Sequence[Any]) -> Calla
         shapes, dtypes and whatever else is not an array.
       leaves: all that it is going to be called on.
     """
-    if len(leaves) < _MANY or not any(isinstance(leaf, Tracer) and _is_abstract(leaf) for leaf in leaves):
+    first = next((leaf for leaf in leaves if isinstance(leaf, Tracer) and leaf.size), None)
+    if len(leaves) < _MANY or first is None or not _is_abstract(first):
         return function
 
     def of_parts(path: _Path, fixed: tuple[Any, ...], *arrays: Any) -> Any:
@@ -53,8 +54,6 @@ def once_per_shape(function: Callable[..., Any], leaves: Sequence[Any]) -> Calla
 
 def _is_abstract(leaf: Tracer) -> bool:
     # Outside of `jit` the tracers of `grad` know their values; a program that runs once is not worth compiling.
-    if leaf.size == 0:
-        return False
     try:
         bool(leaf.reshape(-1)[0] == 0)
     except jax.errors.ConcretizationTypeError:

@@ -40,7 +40,7 @@ def move_by_prox(
     the other. The operator sees the others as one tree.
     """
     turns = InTurn(regularizer.terms(), updates, params)
-    alike = [*_large(turns), *(_many(turns) if weights is not None else [])]
+    alike = _large(turns) + (_many(turns) if weights is not None else [])
     wanted = {turns.paths[at]: turns.ps[at] for some in alike for at in some.places}
     leaves = {} if weights is None else align("metric", weights.leaves, "params", wanted)
     after = None

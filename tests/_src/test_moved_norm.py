@@ -11,7 +11,7 @@ from regjax._src.moved_norm import moved_norm
 from regjax._src.numerics import norm
 
 CASES = [
-    ((37, 5), (0,)),
+    ((31, 5), (0,)),  # a remainder of rows, and one of the totals of rows
     ((3, 4, 5), (0, 1)),
     ((5, 37), (1,)),
     ((5, 2, 3), (1, 2)),

@@ -342,6 +342,9 @@ OTHERS: dict[str, Callable[[], Any]] = {
     "transforms.freeze_when_stopped": lambda: transforms.freeze_when_stopped(_STOPPING).update(
         tree(), transforms.freeze_when_stopped(_STOPPING).init(tree()), value=1.0
     ),
+    "transforms.apply_updates_stochastic_rounding": lambda: transforms.apply_updates_stochastic_rounding(
+        jax.random.key(0), tree(jnp.bfloat16), tree()
+    ),
     "uncertainty.expected_entropy": lambda: uncertainty.expected_entropy(_SAMPLES),
     "uncertainty.mc_classify": lambda: uncertainty.mc_classify(
         _noisy_logits, jax.random.key(0), jnp.eye(3), num_samples=3

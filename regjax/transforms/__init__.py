@@ -11,6 +11,7 @@ from regjax.transforms._adabelief_metric import adabelief_metric
 from regjax.transforms._adagrad_metric import adagrad_metric
 from regjax.transforms._adam_metric import adam_metric, amsgrad_metric
 from regjax.transforms._add_penalty_gradients import add_penalty_gradients
+from regjax.transforms._apply_updates_stochastic_rounding import apply_updates_stochastic_rounding
 from regjax.transforms._decoupled_weight_decay import DecoupledWeightDecayState, decoupled_weight_decay
 from regjax.transforms._freeze_when_stopped import FreezeWhenStoppedState, freeze_when_stopped
 from regjax.transforms._metric import Metric
@@ -33,6 +34,7 @@ __all__ = [
     "adam_metric",
     "add_penalty_gradients",
     "amsgrad_metric",
+    "apply_updates_stochastic_rounding",
     "decoupled_weight_decay",
     "freeze_when_stopped",
     "project",

@@ -52,7 +52,8 @@ def decoupled_weight_decay(
     It goes after the learning rate in a chain (after `optax.adam(...)`, say) and subtracts the decay itself, unlike
     `optax.add_decayed_weights`, which would make weights grow there. A transformation that freezes parameters goes
     after it. In bfloat16 a step of less than 1/512 of a weight is rounded away, decay included: keep float32 parameters
-    and cast them for the model.
+    and cast them for the model, or apply updates in float32 by
+    :func:`regjax.transforms.apply_updates_stochastic_rounding`.
 
     Args:
       weight_decay: the strength :math:`\lambda_t \ge 0`, a number or a schedule.

@@ -43,7 +43,8 @@ def test_gradient_equals_finite_differences(function):
 
     direction = jnp.sin(jnp.arange(8.0)).reshape(4, 2)
     slope = (total(x + 1e-2 * direction) - total(x - 1e-2 * direction)) / 2e-2
-    _, forward = jax.jvp(total, (x,), (direction,))
+    with jax.debug_nans(True):
+        _, forward = jax.jvp(total, (x,), (direction,))
     np.testing.assert_allclose(forward, slope, rtol=2e-3, atol=2e-3)
     np.testing.assert_allclose((jax.grad(total)(x) * direction).sum(), forward, rtol=1e-4, atol=1e-5)
 

@@ -50,7 +50,8 @@ def test_scan_equals_a_python_loop(name):
     params, state = tree(), tx.init(tree())
     before = state
     for _ in range(3):
-        updates, state = tx.update(gradients(), state, params, some_extra_argument=1.0)
+        with jax.debug_nans(True):
+            updates, state = tx.update(gradients(), state, params, some_extra_argument=1.0)
         params = optax.apply_updates(params, updates)
     chex.assert_trees_all_equal_shapes_and_dtypes(state, before)
     chex.assert_trees_all_close(params, plain(name), atol=1e-6)

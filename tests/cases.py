@@ -293,6 +293,9 @@ OTHERS: dict[str, Callable[[], Any]] = {
     "diagnostics.group_sparsity": lambda: diagnostics.group_sparsity(tree(), 1, mask="kernel"),
     "diagnostics.norms": lambda: diagnostics.norms(tree()),
     "diagnostics.optimality": lambda: diagnostics.optimality(REGULARIZERS[5], tree(), tree()),
+    "diagnostics.scalars": lambda: diagnostics.scalars(
+        tree(), regularizer=REGULARIZERS[5], constraint=constraints.non_negative(), gradients=tree(), updates=tree()
+    ),
     "diagnostics.sparsity": lambda: diagnostics.sparsity(tree()),
     "losses.confidence_penalty": lambda: losses.confidence_penalty(_LOGITS, threshold=0.5, where=_VALID),
     "losses.jensen_shannon": lambda: losses.jensen_shannon([_LOGITS, 0.5 * _LOGITS], where=_VALID),

@@ -44,8 +44,8 @@ def mixed() -> dict[str, Any]:
 
 OF_TREES = {
     **{str(case): case for case in TREE_CASES if not case.note},
-    **{f"regularizer {place}": value.penalty for place, value in enumerate(REGULARIZERS)},
-    **{f"constraint {place}": value.project for place, value in enumerate(CONSTRAINTS)},
+    "regularizer": REGULARIZERS[-1].penalty,
+    "constraint": CONSTRAINTS[-1].project,
     **{name: lambda t, f=f: f(jax.random.key(0), t["kernel"]) for name, f in STOCHASTIC.items()},
 }
 STEPS = {name: step(name) for name in TRANSFORMS}

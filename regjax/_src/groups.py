@@ -13,4 +13,5 @@ def leaf_axes(axis: Axis, path: str, leaf: Array) -> tuple[int, ...]:
 
 def group_weight(leaf: Array, axes: tuple[int, ...], size_scaling: bool) -> float:
     """Returns the factor that makes the penalties of groups of different sizes comparable."""
+    checks.flag("size_scaling", size_scaling)
     return math.sqrt(math.prod(leaf.shape[a] for a in axes)) if size_scaling else 1.0

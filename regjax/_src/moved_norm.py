@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from regjax._src.blocks import is_early
-from regjax._src.numerics import add, norm
+from regjax._src.numerics import add, in_range, norm
 from regjax._src.types import Array
 
 # Rows that are added up before they are added to the others, fewer where they are long.
@@ -36,7 +36,7 @@ def moved_norm(u: Array, p: Array, after: Array, axes: tuple[int, ...]) -> tuple
 
     def in_turn(u: Array, p: Array, after: Array) -> tuple[Array, Array]:
         u = _once(u, after)
-        return u, jnp.sqrt(_sum_of_squares(u, p, axes))
+        return u, in_range(jnp.sqrt(_sum_of_squares(u, p, axes)), axes, add, p, u)
 
     def plain(u: Array, p: Array, _: Array) -> tuple[Array, Array]:
         return u, norm(add(p, u), axes)

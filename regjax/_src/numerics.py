@@ -1,10 +1,13 @@
 """Arithmetic that is safe at zero and in low precision."""
 
 import functools
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 
+from regjax._src.blocks import is_large
+from regjax._src.explicit import within
 from regjax._src.types import Array, Scalar
 
 
@@ -26,7 +29,7 @@ def add(x: Array, y: Array) -> Array:
 
 def number(value: Scalar, dtype: jnp.dtype) -> Array:
     """Returns a strength, rate or bound in the dtype to compute in, whatever dtype it came in."""
-    return jnp.asarray(value).astype(dtype)
+    return within(jnp.asarray(value)).astype(dtype)
 
 
 @jax.custom_jvp
@@ -64,13 +67,52 @@ def norm(x: Array, axes: tuple[int, ...]) -> Array:
     :math:`\langle x / \|x\|, \dot x\rangle`: the second derivative then needs :math:`\|x\|^{-2}` only, where going
     through the square root would need :math:`\|x\|^{-3}`, which overflows float32 from norms of 1e-13 down.
 
-    Squares leave the range of float32 for norms below 1e-19, which count as 0, and above 1e19.
+    Squares leave the range of float32 for norms below 1e-19, which count as 0, and above 1e19, which count as infinite;
+    see :func:`in_range`.
 
     Args:
       x: array in the dtype to compute in.
       axes: non-negative axes to sum over.
     """
-    return jnp.sqrt(jnp.sum(jnp.square(x), axes, keepdims=True))
+    return root(jnp.sum(jnp.square(x), axes, keepdims=True))
+
+
+def root(x: Array) -> Array:
+    """Returns the square root with the derivative 0 at 0.
+
+    JAX drops the rule of :func:`norm` where it goes backwards through a loop, and differentiates this in its place the
+    second time. There 0 times the infinite derivative of a root that nothing is made of would be NaN.
+    """
+    zero = x == 0
+    return jnp.where(zero, 0, jnp.sqrt(jnp.where(zero, 1, x)))
+
+
+def in_range(plain: Array, axes: tuple[int, ...], function: Callable[..., Array], *arrays: Array) -> Array:
+    """Returns the norms `plain` of `function(*arrays)`, and computes again those whose squares are out of range.
+
+    That is for what would turn an infinite norm into wrong numbers. Reading an array twice costs time where it is
+    large: on a CPU that is then only done where it is needed. Elsewhere a decision would have to wait for the device.
+    """
+    if is_large(arrays[0].shape):
+        return _if_needed(axes, function, plain, *arrays)
+    return _again(axes, function, plain, *arrays)
+
+
+def _again(axes: tuple[int, ...], function: Callable[..., Array], plain: Array, *arrays: Array) -> Array:
+    nearer = 2.0 ** -(jnp.finfo(plain.dtype).maxexp * 5 // 8)
+    far = jnp.sum(jnp.square(function(*arrays) * nearer), axes, keepdims=True)
+    overflows = jnp.isinf(plain)
+    return jnp.where(overflows, root(jnp.where(overflows, far, 0)) / nearer, plain)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _if_needed(axes: tuple[int, ...], function: Callable[..., Array], plain: Array, *arrays: Array) -> Array:
+    again = functools.partial(_again, axes, function)
+
+    def on_cpu(plain: Array, *arrays: Array) -> Array:
+        return jax.lax.cond(jnp.any(jnp.isinf(plain)), again, lambda plain, *_: plain, plain, *arrays)
+
+    return jax.lax.platform_dependent(plain, *arrays, cpu=on_cpu, default=again)
 
 
 @norm.defjvp

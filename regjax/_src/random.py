@@ -9,7 +9,7 @@ import numpy as np
 
 from regjax._src import bits, checks
 from regjax._src.numerics import compute_dtype, number, widen
-from regjax._src.types import Array, Key, Scalar
+from regjax._src.types import Array, AxisName, Key, Scalar
 
 
 def settled(amount: Scalar, *values: float) -> bool:
@@ -26,6 +26,17 @@ def probability(rate: Scalar) -> float | Array:
         return _on_host(rate)
     dtype = compute_dtype(rate) if jnp.issubdtype(rate.dtype, jnp.floating) else jnp.float32
     return jax.lax.stop_gradient(rate.astype(dtype))
+
+
+def for_shard(key: Key, axis_name: AxisName) -> Key:
+    """Returns a key for each place along some axes of a mesh, or the key itself where `axis_name` is None.
+
+    Under `shard_map` all shards compute with the same key, so that they would draw the same.
+    """
+    if axis_name is None:
+        return key
+    checks.key(key)
+    return jax.random.fold_in(key, checks.place("axis_name", axis_name))
 
 
 def keep_mask(key: Key, keep: Scalar, shape: tuple[int, ...]) -> Array:
@@ -66,6 +77,7 @@ def coarse_mask(key: Key, keep: float | Array, shape: tuple[int, ...], width: in
       shape: the shape of the mask.
       width: 8 or 16.
     """
+    checks.key(key)
     steps = 2**width
     if isinstance(keep, jax.Array):
         count = jnp.clip(jnp.round(keep * steps), 1, steps - 1)

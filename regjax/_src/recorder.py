@@ -7,18 +7,34 @@ order of the chain; so a report only has to listen.
 
 import contextlib
 import contextvars
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
-# From the path of a leaf to what is done to it.
-Touched = dict[str, str]
+from regjax._src.shown import plain
+from regjax._src.value import Operators
 
-_listener: contextvars.ContextVar[list[Touched] | None] = contextvars.ContextVar("regjax_recorder", default=None)
+
+class Told(NamedTuple):
+    """What one transformation does.
+
+    Attributes:
+      transform: its name.
+      leaves: from the path of each leaf that it touches to the operators that it applies there, if it applies any.
+      settings: what else it was made with, as :func:`regjax._src.shown.plain` gives it; schedules as they are.
+    """
+
+    transform: str
+    leaves: Mapping[str, Operators]
+    settings: Mapping[str, Any]
+
+
+_listener: contextvars.ContextVar[list[Told] | None] = contextvars.ContextVar("regjax_recorder", default=None)
 
 
 @contextlib.contextmanager
-def listen() -> Iterator[list[Touched]]:
+def listen() -> Iterator[list[Told]]:
     """Collects what is told within the block."""
-    heard: list[Touched] = []
+    heard: list[Told] = []
     token = _listener.set(heard)
     try:
         yield heard
@@ -26,8 +42,12 @@ def listen() -> Iterator[list[Touched]]:
         _listener.reset(token)
 
 
-def tell(touched: Touched) -> None:
+def tell(transform: str, leaves: Mapping[str, Operators], **settings: Any) -> None:
     """Tells a listener, if there is one, which leaves are touched."""
     heard = _listener.get()
     if heard is not None:
-        heard.append(touched)
+        heard.append(Told(transform, leaves, {name: _setting(value) for name, value in settings.items()}))
+
+
+def _setting(value: Any) -> Any:
+    return value if callable(value) else plain(value)

@@ -19,7 +19,8 @@ def round_stochastically(key: Key, x: Array, dtype: jnp.dtype) -> Array:
 
     The step is a power of two, so that nothing but the choice is rounded, and the expectation is exact where :math:`x`
     has at most 24 bits below the step: for every normal number of the dtype. Numbers of the dtype come back as they
-    are, infinities and NaN too; what lies beyond its largest number is rounded to the nearest.
+    are, infinities and NaN too, but those of bfloat16 below 2^-119, whose step is a subnormal number of float32: they
+    are rounded to multiples of 2^-126. What lies beyond its largest number is rounded to the nearest.
 
     Args:
       key: a PRNG key.

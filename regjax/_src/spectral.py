@@ -48,7 +48,9 @@ SHRINK = SpectralFunction(
     lambda s, t: jnp.maximum(s - t, 0), _shrink_quotient, lambda s, t: -jnp.asarray(s > t, s.dtype)
 )
 # 1 where s > t, else 0; the threshold moves with the singular values and has no derivative.
-SIGN = SpectralFunction(lambda s, t: jnp.asarray(s > t, s.dtype), _sign_quotient, lambda s, _: jnp.zeros_like(s))
+SIGN = SpectralFunction(
+    lambda s, t: jnp.where(jnp.isnan(s), s, jnp.asarray(s > t, s.dtype)), _sign_quotient, lambda s, _: jnp.zeros_like(s)
+)
 
 
 def _inverse(x: Array) -> Array:
@@ -74,10 +76,11 @@ def svd(w: Array) -> Factors:
     """
     # Powers of two change no digit. Solvers differ in how well they scale matrices themselves.
     largest = jnp.max(jnp.abs(w), axis=(-1, -2), keepdims=True)
-    scalable = (largest >= jnp.finfo(w.dtype).tiny) & jnp.isfinite(largest)
-    scale = jnp.where(scalable, largest / (2 * jnp.frexp(largest)[0]), 1)
-    u, s, vt = jnp.linalg.svd(w / scale, full_matrices=False)
-    return u, s * scale[..., 0], vt
+    finite = jnp.isfinite(largest)
+    scale = jnp.where((largest >= jnp.finfo(w.dtype).tiny) & finite, largest / (2 * jnp.frexp(largest)[0]), 1)
+    # LAPACK may never come back from infinities; nothing is known of the singular values then.
+    u, s, vt = jnp.linalg.svd(jnp.where(finite, w / scale, 0), full_matrices=False)
+    return u, jnp.where(finite[..., 0], s * scale[..., 0], jnp.nan), vt
 
 
 @svd.defjvp

@@ -1,5 +1,6 @@
 """Leaves of parameter trees: which ones count, and how functions reach them."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from regjax._src import checks, paths
+from regjax._src.explicit import automatic
 from regjax._src.numerics import add, compute_dtype
 from regjax._src.sharing import once_per_shape
 from regjax._src.types import Array, PyTree
@@ -36,7 +38,7 @@ def floating_items(tree: PyTree) -> dict[str, Array]:
         if is_floating(leaf)
     ]
     checks.unique_paths("tree", [path for path, _ in items])
-    return {path: jnp.asarray(leaf) for path, leaf in items}
+    return {path: checks.leaf_array(path, leaf) for path, leaf in items}
 
 
 def is_complex(leaf: Any) -> bool:
@@ -52,7 +54,8 @@ def map_floating(function: Callable[..., Array], tree: PyTree, *rest: PyTree) ->
     """
 
     def on_array(path: str, array: Array, *others: Any) -> Array:
-        return function(path, array.astype(compute_dtype(array)), *others).astype(array.dtype)
+        wide = array.astype(compute_dtype(array))
+        return automatic(functools.partial(function, path), wide, *others).astype(array.dtype)
 
     leaves, structure = jax.tree.flatten(tree)
     columns = [structure.flatten_up_to(other) for other in rest]
@@ -60,7 +63,7 @@ def map_floating(function: Callable[..., Array], tree: PyTree, *rest: PyTree) ->
 
     def on_leaf(path: str, leaf: Any, *others: Any) -> Any:
         checks.real_leaves([path] if is_complex(leaf) else [])
-        return shared(path, jnp.asarray(leaf), *others) if is_floating(leaf) and np.size(leaf) else leaf
+        return shared(path, checks.leaf_array(path, leaf), *others) if is_floating(leaf) and np.size(leaf) else leaf
 
     return structure.unflatten(map(on_leaf, paths.leaf_paths(tree), leaves, *columns))
 
@@ -73,13 +76,16 @@ def sum_floating(function: Callable[..., Array], tree: PyTree, *rest: PyTree) ->
     leaves, structure = jax.tree.flatten(tree)
     columns = [structure.flatten_up_to(other) for other in rest]
     total = jnp.zeros((), jnp.float32)
-    on_leaf = once_per_shape(
-        lambda path, leaf, *others: function(path, leaf.astype(compute_dtype(leaf)), *others), leaves
-    )
+
+    def on_array(path: str, array: Array, *others: Any) -> Array:
+        wide = array.astype(compute_dtype(array))
+        return automatic(functools.partial(function, path), wide, *others, scalar=True)
+
+    on_leaf = once_per_shape(on_array, leaves)
     for path, leaf, *others in zip(paths.leaf_paths(tree), leaves, *columns, strict=True):
         checks.real_leaves([path] if is_complex(leaf) else [])
         if is_floating(leaf):
-            total = add(total, on_leaf(path, jnp.asarray(leaf), *others))
+            total = add(total, on_leaf(path, checks.leaf_array(path, leaf), *others))
     return total
 
 

@@ -14,11 +14,14 @@ Scalar: TypeAlias = ArrayLike
 Schedule: TypeAlias = Callable[[ArrayLike], ArrayLike]
 ScalarOrSchedule: TypeAlias = Scalar | Schedule
 Axis: TypeAlias = int | tuple[int, ...] | None
+# Of a mesh, or of `vmap`.
+AxisName: TypeAlias = str | tuple[str, ...] | None
 
 __all__ = [
     "Array",
     "ArrayLike",
     "Axis",
+    "AxisName",
     "Key",
     "PyTree",
     "Scalar",

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from regjax._src import checks
 from regjax._src.groups import leaf_axes
-from regjax._src.numerics import norm, with_derivative_of
+from regjax._src.numerics import in_range, norm, with_derivative_of
 from regjax._src.tree import map_floating
 from regjax._src.types import Array, Axis, PyTree
 
@@ -27,7 +27,10 @@ def rescale_units(target: Callable[[Array], Array], tree: PyTree, axis: Axis | L
     checks.axis_or_auto(axis)
 
     def on_leaf(path: str, w: Array) -> Array:
-        return w if passed_by(axis, w.ndim) else rescaled(target, w, norm(w, unit_axes(axis, path, w)))
+        if passed_by(axis, w.ndim):
+            return w
+        axes = unit_axes(axis, path, w)
+        return rescaled(target, w, in_range(norm(w, axes), axes, lambda w: w, w))
 
     return map_floating(on_leaf, tree)
 

@@ -2,20 +2,38 @@
 
 import dataclasses
 from collections.abc import Hashable, Mapping
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 from jax.tree_util import DictKey, GetAttrKey
 
 from regjax._src.matrices import is_matrix
 from regjax._src.paths import leaf_paths
+from regjax._src.shown import plain
 from regjax._src.types import PyTree
 from regjax._src.units import passed_by
 
 Named = tuple[tuple[str, Any], ...]
+
+
+class Operator(NamedTuple):
+    """An operator on one leaf, for reports.
+
+    Attributes:
+      name: its name.
+      arguments: its numbers and options, as :func:`regjax._src.shown.plain` gives them.
+    """
+
+    name: str
+    arguments: dict[str, Any]
+
+    def __str__(self) -> str:
+        return f"{self.name}({', '.join(f'{name}={value!r}' for name, value in self.arguments.items())})"
+
+
+Operators = tuple[Operator, ...]
 
 
 @dataclasses.dataclass(frozen=True, repr=False, eq=False)
@@ -63,12 +81,17 @@ class Value:
 
     def text(self) -> str:
         """Returns how the operator would be called, without the mask."""
-        return f"{self.name}({', '.join(f'{name}={short(value)}' for name, value in self.keywords.items())})"
+        return str(self.operator())
 
-    def touched(self, chosen: PyTree, params: PyTree) -> dict[str, str]:
-        """Returns the text for the path of every leaf that is chosen and that the operator does not pass by."""
+    def operator(self) -> Operator:
+        """Returns the operator for a report."""
+        return Operator(self.name, {name: plain(value) for name, value in self.keywords.items()})
+
+    def touched(self, chosen: PyTree, params: PyTree) -> dict[str, Operators]:
+        """Returns the operator for the path of every leaf that is chosen and that the operator does not pass by."""
         acting = zip(leaf_paths(params), self.acts_on(chosen, params), strict=True)
-        return {path: self.text() for path, yes in acting if yes}
+        operators = (self.operator(),)
+        return {path: operators for path, yes in acting if yes}
 
     def acts_on(self, chosen: PyTree, params: PyTree) -> list[bool]:
         """Tells of every leaf whether it is chosen and the operator does not pass it by."""
@@ -119,14 +142,3 @@ def same_shape(numbers: Mapping[str, Any]) -> Named:
         (name, jnp.broadcast_to(number, largest) if shape == () != largest else number)
         for (name, number), shape in zip(numbers.items(), shapes, strict=True)
     )
-
-
-def short(value: Any) -> str:
-    """Returns a number as a number and anything larger by its shape."""
-    if isinstance(value, Tracer):
-        return "<traced>"
-    if isinstance(value, np.ndarray | jax.Array | np.generic):
-        return f"{float(value):g}" if value.ndim == 0 else f"<{value.dtype}{list(value.shape)}>"
-    if isinstance(value, bool | int | float | str | tuple | type(None)):
-        return repr(value)
-    return f"<tree of {len(jax.tree.leaves(value))} arrays>"

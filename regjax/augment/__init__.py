@@ -1,4 +1,9 @@
-"""Data augmentation: functions of a key and a batch."""
+"""Data augmentation: functions of a key and a batch.
+
+Under `shard_map` the same key draws the same on every shard: fold its place in first, by
+``jax.random.fold_in(key, jax.lax.axis_index("data"))``. On a mesh with explicit axes, functions that map over single
+images need `jax.sharding.auto_axes` around them.
+"""
 
 from regjax.augment._compose import compose
 from regjax.augment._cutmix import cutmix

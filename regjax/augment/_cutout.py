@@ -9,7 +9,12 @@ from regjax.augment._fill import Fill, as_fill, erase
 
 
 def cutout(key: Key, x: ArrayLike, size: Scalar | tuple[Scalar, ...], *, fill: Fill = 0.0) -> Array:
-    """Erases a square of fixed size of every image.
+    r"""Erases a square of fixed size of every image.
+
+    .. math::
+
+      \{i : c - \lfloor s/2 \rfloor \le i < c - \lfloor s/2 \rfloor + s\}, \qquad
+      c \sim \mathcal{U}\{0, \dots, n - 1\} \quad \text{along each axis of size } n
 
     Its center is anywhere on the image, and what is outside is cut off, so that squares at the edge are smaller. Every
     image draws its own.
@@ -42,7 +47,7 @@ def cutout(key: Key, x: ArrayLike, size: Scalar | tuple[Scalar, ...], *, fill: F
       DeVries and Taylor, `Improved Regularization of Convolutional Neural Networks with Cutout
       <https://arxiv.org/abs/1708.04552>`_, 2017
     """
-    x = jnp.asarray(x)
+    x = checks.any_array("x", x)
     spatial = checks.spatial_shape({"x": x.shape})
     sizes = size if isinstance(size, tuple | list) else (size,) * len(spatial)
     checks.one_for_each_axis("size", sizes, spatial)

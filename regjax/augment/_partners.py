@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from regjax._src import checks
+from regjax._src.explicit import automatic
 from regjax._src.types import Array, ArrayLike, Key
 
 
@@ -32,4 +33,8 @@ def random_partners(key: Key, batch: int, where: ArrayLike | None) -> Array:
 
 def of_partners(x: Array, partner: Array) -> Array:
     """Returns the examples in the order of a permutation."""
-    return x.at[partner].get(mode="promise_in_bounds", unique_indices=True)
+
+    def in_order(x: Array, partner: Array) -> Array:
+        return x.at[partner].get(mode="promise_in_bounds", unique_indices=True)
+
+    return automatic(in_order, x, partner)

@@ -4,12 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
 from regjax._src import checks, random
 from regjax._src.types import Key, PyTree
 from regjax.augment._bare_keys import bare
-from regjax.augment._mixed import shapes
+from regjax.augment._mixed import arrays, shapes
 
 
 def per_example(fn: Callable[[Key, Any], Any], *, sequential: bool = False) -> Callable[[Key, PyTree], PyTree]:
@@ -51,7 +50,7 @@ def per_example(fn: Callable[[Key, Any], Any], *, sequential: bool = False) -> C
     checks.flag("sequential", sequential)
 
     def lifted(key: Key, x: PyTree) -> PyTree:
-        x = jax.tree.map(jnp.asarray, x)
+        x = arrays("x", x, checks.any_array)
         keys = random.split(key, checks.batch_size(shapes("x", x), {}))
         if not sequential:
             return jax.vmap(fn)(keys, x)

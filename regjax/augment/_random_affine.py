@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from regjax._src import checks
 from regjax._src.numerics import compute_dtype, number
 from regjax._src.types import Array, ArrayLike, Key, PyTree, Scalar
-from regjax.augment._mixed import shapes
+from regjax.augment._mixed import arrays, shapes
 from regjax.augment._random_crop import MODES
 from regjax.augment._resample import INTERPOLATIONS, matrices, resample, turn
 from regjax.augment._space import on_each
@@ -74,6 +74,10 @@ def random_affine(
       >>> turn(jax.random.key(0), images)[0, ..., 0]
       Array([[1., 3.],
              [0., 2.]], dtype=float32)
+
+    References:
+      Simard et al, `Best Practices for Convolutional Neural Networks Applied to Visual Document Analysis
+      <https://doi.org/10.1109/ICDAR.2003.1227801>`_, 2003
     """
     checks.key(key)
     checks.one_of("mode", mode, MODES)
@@ -81,7 +85,7 @@ def random_affine(
     slants = checks.symmetric_interval("shear", shear)
     fractions = checks.share_for_each("shift", shift, 2)
     checks.interval("scale", scale, 0, float("inf"))
-    x = jax.tree.map(jnp.asarray, x)
+    x = arrays("x", x, checks.any_array)
     checks.planes(shapes("x", x))
     batch = checks.batch_size(shapes("x", x), {})
     space = checks.spatial_shape(shapes("x", x))

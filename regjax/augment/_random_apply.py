@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from regjax._src import checks, random
 from regjax._src.types import Array, Key, PyTree, Scalar
 from regjax.augment._bare_keys import bare
+from regjax.augment._mixed import arrays
 
 
 def random_apply(fn: Callable[[Key, PyTree], PyTree], prob: Scalar) -> Callable[[Key, PyTree], PyTree]:
@@ -44,7 +45,7 @@ def random_apply(fn: Callable[[Key, PyTree], PyTree], prob: Scalar) -> Callable[
     def applied(key: Key, x: PyTree) -> PyTree:
         coin_key, key = random.split(key, 2)
         data, dress = bare(key)
-        x = jax.tree.map(jnp.asarray, x)
+        x = arrays("x", x, checks.any_array)
 
         def take(data: Array, x: PyTree) -> PyTree:
             y = jax.tree.map(jnp.asarray, fn(dress(data), x))

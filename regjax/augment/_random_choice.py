@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from regjax._src import checks, random
 from regjax._src.types import Array, ArrayLike, Key, PyTree
 from regjax.augment._bare_keys import bare
+from regjax.augment._mixed import arrays
 
 
 def random_choice(
@@ -48,7 +49,7 @@ def random_choice(
     def chosen(key: Key, x: PyTree) -> PyTree:
         choice_key, key = random.split(key, 2)
         choice = jax.random.categorical(choice_key, jnp.log(jnp.asarray(likely, jnp.float32)))
-        x = jax.tree.map(jnp.asarray, x)
+        x = arrays("x", x, checks.any_array)
         first = jax.eval_shape(branches[0], key, x)
         data, dress = bare(key)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from regjax._src import checks
 from regjax._src.types import Array, ArrayLike, Key, PyTree
-from regjax.augment._mixed import shapes
+from regjax.augment._mixed import arrays, shapes
 from regjax.augment._space import on_each
 
 # The words of `jnp.pad` for what lies beyond the edge.
@@ -24,11 +24,16 @@ def random_crop(
     mode: str = "constant",
     fill: ArrayLike | PyTree = 0,
 ) -> PyTree:
-    """Cuts a window out of each padded example, at an offset of its own.
+    r"""Cuts a window out of each padded example, at an offset of its own.
 
-    Every offset within the padded example is equally likely. With ``padding=4`` and no size this is the usual
-    augmentation of CIFAR: images of the size they had, moved by up to 4 pixels. The same key gives the same offsets
-    to arrays of the same size in space.
+    .. math::
+
+      y_i = \operatorname{pad}(x)_{o + i}, \quad 0 \le i < m, \qquad
+      o \sim \mathcal{U}\{0, \dots, n - m\}
+
+    for windows of size :math:`m` and padded examples of size :math:`n` along each axis. With ``padding=4`` and no size
+    this is the usual augmentation of CIFAR: images of the size they had, moved by up to 4 pixels. The same key gives
+    the same offsets to arrays of the same size in space.
 
     Args:
       key: a PRNG key.
@@ -59,10 +64,14 @@ def random_crop(
       (8, 32, 32, 3)
       >>> regjax.augment.random_crop(jax.random.key(0), images, size=(24, 20)).shape
       (8, 24, 20, 3)
+
+    References:
+      Krizhevsky et al, `ImageNet Classification with Deep Convolutional Neural Networks
+      <https://doi.org/10.1145/3065386>`_, 2012
     """
     checks.key(key)
     checks.one_of("mode", mode, MODES)
-    x = jax.tree.map(jnp.asarray, x)
+    x = arrays("x", x, checks.any_array)
     batch = checks.batch_size(shapes("x", x), {})
     space = checks.spatial_shape(shapes("x", x))
     widths = checks.padding(padding, len(space))

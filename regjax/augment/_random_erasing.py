@@ -65,7 +65,7 @@ def random_erasing(
     References:
       Zhong et al, `Random Erasing Data Augmentation <https://arxiv.org/abs/1708.04896>`_, 2020
     """
-    x = jnp.asarray(x)
+    x = checks.any_array("x", x)
     checks.planes({"x": x.shape})
     spatial = checks.spatial_shape({"x": x.shape})
     checks.rate("rate", rate)

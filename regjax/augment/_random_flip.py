@@ -5,11 +5,15 @@ import jax.numpy as jnp
 
 from regjax._src import checks, random
 from regjax._src.types import Array, Key, PyTree, Scalar
-from regjax.augment._mixed import shapes
+from regjax.augment._mixed import arrays, shapes
 
 
 def random_flip(key: Key, x: PyTree, *, rate: Scalar = 0.5, axis: int | tuple[int, ...] = -2) -> PyTree:
-    """Reverses each example at random, along each of the axes by a coin of its own.
+    r"""Reverses each example at random, along each of the axes by a coin of its own.
+
+    .. math::
+
+      y_i = x_{n - 1 - i} \text{ with probability } p, \qquad y_i = x_i \text{ otherwise}
 
     With two axes and a rate of 1/2 the four results, neither, one, the other and both, are equally likely.
 
@@ -37,9 +41,13 @@ def random_flip(key: Key, x: PyTree, *, rate: Scalar = 0.5, axis: int | tuple[in
       >>> regjax.augment.random_flip(jax.random.key(0), images, rate=1.0)[..., 0]
       Array([[[2, 1, 0]],
              [[5, 4, 3]]], dtype=int32)
+
+    References:
+      Krizhevsky et al, `ImageNet Classification with Deep Convolutional Neural Networks
+      <https://doi.org/10.1145/3065386>`_, 2012
     """
     checks.rate("rate", rate)
-    x = jax.tree.map(jnp.asarray, x)
+    x = arrays("x", x, checks.any_array)
     batch = checks.batch_size(shapes("x", x), {})
     axes = checks.axes_of_examples(axis, shapes("x", x))
     if random.settled(rate, 0.0):

@@ -9,7 +9,7 @@ import jax
 from regjax import masks, projections
 from regjax._src import checks
 from regjax._src.types import Array, PyTree
-from regjax._src.value import same_shape
+from regjax._src.value import Operators, same_shape
 from regjax.constraints._constraint import Constraint, Term
 
 
@@ -56,14 +56,14 @@ class Intersection(Term):
                 moved[at] = point
         return structure.unflatten(moved)
 
-    def touched(self, chosen: PyTree, params: PyTree) -> dict[str, str]:
+    def touched(self, chosen: PyTree, params: PyTree) -> dict[str, Operators]:
         """Returns for the path of every leaf the members that act on it."""
         del chosen  # the masks of the members are within that of the term
-        texts: dict[str, list[str]] = {}
+        found: dict[str, Operators] = {}
         for member in self.members():
-            for path, text in member.touched(masks.resolve(member.mask, params), params).items():
-                texts.setdefault(path, []).append(text)
-        return {path: some[0] if len(some) == 1 else f"{self.name}({', '.join(some)})" for path, some in texts.items()}
+            for path, operators in member.touched(masks.resolve(member.mask, params), params).items():
+                found[path] = found.get(path, ()) + operators
+        return found
 
     def text(self) -> str:
         """Returns how it would be made, without the mask."""

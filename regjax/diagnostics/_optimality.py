@@ -69,7 +69,7 @@ def optimality(regularizer: Regularizer, params: PyTree, gradients: PyTree) -> A
         checks.of_parameters(term.name)
     given = checks.gradients_fit(gradients, params)
     leaves, structure = jax.tree.flatten(params)
-    slopes = structure.flatten_up_to(wide_gradient(regularizer.penalty, params))
+    slopes = structure.flatten_up_to(wide_gradient(regularizer.penalty_among, params))
     counted = [
         (at, *_widened(leaf, gradient, slope))
         for at, (leaf, gradient, slope) in enumerate(zip(leaves, given, slopes, strict=True))

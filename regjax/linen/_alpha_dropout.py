@@ -9,7 +9,7 @@ from flax import linen as nn
 from regjax import stochastic
 from regjax._src import checks
 from regjax._src.layers import Flag
-from regjax._src.types import Array, Key, Scalar
+from regjax._src.types import Array, AxisName, Key, Scalar
 from regjax.linen._stochastic_layer import StochasticLayer
 
 
@@ -21,6 +21,7 @@ class AlphaDropout(StochasticLayer):
       broadcast_dims: axes along which one bit serves all entries.
       deterministic: if True, the inputs are returned as they are; the call may override it.
       rng_collection: name of the stream of keys; the call may pass a key as `rng` instead.
+      axis_name: under `shard_map`, the names of the mesh axes along which each shard draws for itself, one or a tuple.
 
     Examples:
       >>> import jax
@@ -37,6 +38,7 @@ class AlphaDropout(StochasticLayer):
     broadcast_dims: Sequence[int] = ()
     deterministic: bool | None = None
     rng_collection: str = "dropout"
+    axis_name: AxisName = None
 
     def __post_init__(self) -> None:
         checks.rate("rate", self.rate)
@@ -47,7 +49,9 @@ class AlphaDropout(StochasticLayer):
         self, inputs: Array, deterministic: Flag = None, rng: Key | None = None, *, rate: Scalar | None = None
     ) -> Array:
         return self._perturb(
-            functools.partial(stochastic.alpha_dropout, broadcast_dims=self.broadcast_dims),
+            functools.partial(
+                stochastic.alpha_dropout, broadcast_dims=self.broadcast_dims, axis_name=self._bound(self.axis_name)
+            ),
             inputs,
             amount=(rate, self.rate),
             deterministic=(deterministic, self.deterministic),

@@ -11,7 +11,7 @@ from jax.scipy.special import logit
 from regjax import stochastic
 from regjax._src import checks
 from regjax._src.layers import Flag
-from regjax._src.types import Array, Key, Scalar
+from regjax._src.types import Array, AxisName, Key, Scalar
 from regjax.linen._stochastic_layer import StochasticLayer
 
 
@@ -28,6 +28,7 @@ class ConcreteDropout(StochasticLayer):
       broadcast_dims: axes along which one number serves all entries.
       deterministic: if True, the inputs are returned as they are; the call may override it.
       rng_collection: name of the stream of keys; the call may pass a key as `rng` instead.
+      axis_name: under `shard_map`, the names of the mesh axes along which each shard draws for itself, one or a tuple.
 
     Examples:
       >>> import flax.linen as nn
@@ -63,6 +64,7 @@ class ConcreteDropout(StochasticLayer):
     broadcast_dims: Sequence[int] = ()
     deterministic: bool | None = None
     rng_collection: str = "dropout"
+    axis_name: AxisName = None
 
     def __post_init__(self) -> None:
         checks.rate_inside("init_rate", self.init_rate)
@@ -74,7 +76,10 @@ class ConcreteDropout(StochasticLayer):
         rate_logit = self.param("rate_logit", lambda _: logit(jnp.asarray(self.init_rate, jnp.float32)))
         return self._perturb(
             functools.partial(
-                stochastic.concrete_dropout, temperature=self.temperature, broadcast_dims=self.broadcast_dims
+                stochastic.concrete_dropout,
+                temperature=self.temperature,
+                broadcast_dims=self.broadcast_dims,
+                axis_name=self._bound(self.axis_name),
             ),
             inputs,
             # As an array, also where it was read from a file: a number 0 says in other layers that nothing is dropped.

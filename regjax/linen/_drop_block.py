@@ -9,7 +9,7 @@ from flax import linen as nn
 from regjax import stochastic
 from regjax._src import checks
 from regjax._src.layers import Flag
-from regjax._src.types import Array, Key, Scalar
+from regjax._src.types import Array, AxisName, Key, Scalar
 from regjax.linen._stochastic_layer import StochasticLayer
 from regjax.stochastic._drop_block import NORMALIZATIONS
 
@@ -24,6 +24,7 @@ class DropBlock(StochasticLayer):
       normalize: `"expected"` divides by 1 - rate, `"realized"` by the share that is kept.
       deterministic: if True, the inputs are returned as they are; the call may override it.
       rng_collection: name of the stream of keys; the call may pass a key as `rng` instead.
+      axis_name: under `shard_map`, the names of the mesh axes along which each shard draws for itself, one or a tuple.
 
     Examples:
       >>> import jax
@@ -43,6 +44,7 @@ class DropBlock(StochasticLayer):
     normalize: str = "expected"
     deterministic: bool | None = None
     rng_collection: str = "dropout"
+    axis_name: AxisName = None
 
     def __post_init__(self) -> None:
         checks.rate("rate", self.rate)
@@ -60,6 +62,7 @@ class DropBlock(StochasticLayer):
                 block_size=self.block_size,
                 couple_channels=self.couple_channels,
                 normalize=self.normalize,
+                axis_name=self._bound(self.axis_name),
             ),
             inputs,
             amount=(rate, self.rate),

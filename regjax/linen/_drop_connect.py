@@ -1,6 +1,7 @@
 """DropConnect around a layer of Linen."""
 
 import dataclasses
+import functools
 import itertools
 from typing import Any
 
@@ -11,7 +12,7 @@ from regjax import masks, stochastic
 from regjax._src import checks, layers
 from regjax._src.layers import Flag
 from regjax._src.tree import merge
-from regjax._src.types import Key, PyTree, Scalar
+from regjax._src.types import AxisName, Key, PyTree, Scalar
 from regjax.linen._stochastic_layer import StochasticLayer
 
 
@@ -29,6 +30,7 @@ class DropConnect(StochasticLayer):
       mask: which parameters of the layer lose entries, see :mod:`regjax.masks`; paths start at the layer.
       deterministic: if True, the weights are used as they are; the call may override it.
       rng_collection: name of the stream of keys; the call may pass a key as `rng` instead.
+      axis_name: under `shard_map`, the names of the mesh axes along which each shard draws for itself, one or a tuple.
 
     Examples:
       >>> import flax.linen as nn
@@ -47,6 +49,7 @@ class DropConnect(StochasticLayer):
     mask: Any = "**/kernel"
     deterministic: bool | None = None
     rng_collection: str = "dropout"
+    axis_name: AxisName = None
 
     def __post_init__(self) -> None:
         checks.rate("rate", self.rate)
@@ -76,7 +79,7 @@ class DropConnect(StochasticLayer):
             scope = next(scopes)
             chosen = masks.select(self.mask, variables["params"])
             dropped = self._perturb(
-                stochastic.drop_connect,
+                functools.partial(stochastic.drop_connect, axis_name=self.axis_name),
                 chosen,
                 amount=(rate, self.rate),
                 deterministic=(deterministic, self.deterministic),

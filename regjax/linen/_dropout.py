@@ -9,7 +9,7 @@ from flax import linen as nn
 from regjax import stochastic
 from regjax._src import checks
 from regjax._src.layers import Flag
-from regjax._src.types import Array, Key, Scalar
+from regjax._src.types import Array, AxisName, Key, Scalar
 from regjax.linen._stochastic_layer import StochasticLayer
 from regjax.stochastic._dropout import BITS
 
@@ -43,6 +43,7 @@ class Dropout(StochasticLayer):
       bits: how many random bits decide on an entry, 32, 16 or 8; fewer cost less time, but draw other masks than Flax
         and round the rate.
       recompute: whether the backward pass keeps nothing but the key and draws the same mask again.
+      axis_name: under `shard_map`, the names of the mesh axes along which each shard draws for itself, one or a tuple.
 
     Examples:
       >>> import jax
@@ -63,6 +64,7 @@ class Dropout(StochasticLayer):
     _: dataclasses.KW_ONLY
     bits: int = 32
     recompute: bool = False
+    axis_name: AxisName = None
 
     def __post_init__(self) -> None:
         checks.rate("rate", self.rate)
@@ -76,7 +78,11 @@ class Dropout(StochasticLayer):
     ) -> Array:
         return self._perturb(
             functools.partial(
-                stochastic.dropout, broadcast_dims=self.broadcast_dims, bits=self.bits, recompute=self.recompute
+                stochastic.dropout,
+                broadcast_dims=self.broadcast_dims,
+                bits=self.bits,
+                recompute=self.recompute,
+                axis_name=self._bound(self.axis_name),
             ),
             inputs,
             amount=(rate, self.rate),

@@ -8,7 +8,7 @@ from flax import linen as nn
 
 from regjax._src import checks, layers
 from regjax._src.layers import Flag
-from regjax._src.types import Array, Key, Scalar
+from regjax._src.types import Array, AxisName, Key, Scalar
 from regjax.linen._stochastic_layer import StochasticLayer
 from regjax.stochastic._embedding_dropout import drop_words
 
@@ -27,6 +27,7 @@ class EmbeddingDropout(StochasticLayer):
       rate: probability of dropping a word, in [0, 1]; the call may override it.
       deterministic: if True, all words are kept; the call may override it.
       rng_collection: name of the stream of keys; the call may pass a key as `rng` instead.
+      axis_name: under `shard_map`, the names of the mesh axes along which each shard draws for itself, one or a tuple.
 
     Examples:
       >>> import flax.linen as nn
@@ -46,6 +47,7 @@ class EmbeddingDropout(StochasticLayer):
     _: dataclasses.KW_ONLY
     deterministic: bool | None = None
     rng_collection: str = "dropout"
+    axis_name: AxisName = None
 
     def __post_init__(self) -> None:
         checks.rate("rate", self.rate)
@@ -63,7 +65,12 @@ class EmbeddingDropout(StochasticLayer):
     ) -> Array:
         kwargs = layers.passed_on(self.layer, layers.first(deterministic, self.deterministic)) | kwargs
         return self._perturb(
-            functools.partial(drop_words, words=inputs, vocabulary=checks.vocabulary(self.layer)),
+            functools.partial(
+                drop_words,
+                words=inputs,
+                vocabulary=checks.vocabulary(self.layer),
+                axis_name=self._bound(self.axis_name),
+            ),
             self.layer(inputs, *args, **kwargs),
             amount=(rate, self.rate),
             deterministic=(deterministic, self.deterministic),

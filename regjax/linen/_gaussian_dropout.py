@@ -1,13 +1,14 @@
 """Gaussian dropout as a layer of Linen."""
 
 import dataclasses
+import functools
 
 from flax import linen as nn
 
 from regjax import stochastic
 from regjax._src import checks
 from regjax._src.layers import Flag
-from regjax._src.types import Array, Key, Scalar
+from regjax._src.types import Array, AxisName, Key, Scalar
 from regjax.linen._stochastic_layer import StochasticLayer
 
 
@@ -18,6 +19,7 @@ class GaussianDropout(StochasticLayer):
       rate: the rate of the dropout that has the same variance, in [0, 1); the call may override it.
       deterministic: if True, the inputs are returned as they are; the call may override it.
       rng_collection: name of the stream of keys; the call may pass a key as `rng` instead.
+      axis_name: under `shard_map`, the names of the mesh axes along which each shard draws for itself, one or a tuple.
 
     Examples:
       >>> import jax
@@ -33,6 +35,7 @@ class GaussianDropout(StochasticLayer):
     _: dataclasses.KW_ONLY
     deterministic: bool | None = None
     rng_collection: str = "dropout"
+    axis_name: AxisName = None
 
     def __post_init__(self) -> None:
         checks.rate_below_one("rate", self.rate)
@@ -43,7 +46,7 @@ class GaussianDropout(StochasticLayer):
         self, inputs: Array, deterministic: Flag = None, rng: Key | None = None, *, rate: Scalar | None = None
     ) -> Array:
         return self._perturb(
-            stochastic.gaussian_dropout,
+            functools.partial(stochastic.gaussian_dropout, axis_name=self._bound(self.axis_name)),
             inputs,
             amount=(rate, self.rate),
             deterministic=(deterministic, self.deterministic),

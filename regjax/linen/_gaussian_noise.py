@@ -1,13 +1,14 @@
 """Additive Gaussian noise as a layer of Linen."""
 
 import dataclasses
+import functools
 
 from flax import linen as nn
 
 from regjax import stochastic
 from regjax._src import checks
 from regjax._src.layers import Flag
-from regjax._src.types import Array, Key, Scalar
+from regjax._src.types import Array, AxisName, Key, Scalar
 from regjax.linen._stochastic_layer import StochasticLayer
 
 
@@ -18,6 +19,7 @@ class GaussianNoise(StochasticLayer):
       stddev: standard deviation of the noise, >= 0; the call may override it.
       deterministic: if True, the inputs are returned as they are; the call may override it.
       rng_collection: name of the stream of keys; the call may pass a key as `rng` instead.
+      axis_name: under `shard_map`, the names of the mesh axes along which each shard draws for itself, one or a tuple.
 
     Examples:
       >>> import jax
@@ -33,6 +35,7 @@ class GaussianNoise(StochasticLayer):
     _: dataclasses.KW_ONLY
     deterministic: bool | None = None
     rng_collection: str = "dropout"
+    axis_name: AxisName = None
 
     def __post_init__(self) -> None:
         checks.strength("stddev", self.stddev)
@@ -43,7 +46,7 @@ class GaussianNoise(StochasticLayer):
         self, inputs: Array, deterministic: Flag = None, rng: Key | None = None, *, stddev: Scalar | None = None
     ) -> Array:
         return self._perturb(
-            stochastic.gaussian_noise,
+            functools.partial(stochastic.gaussian_noise, axis_name=self._bound(self.axis_name)),
             inputs,
             amount=(stddev, self.stddev),
             deterministic=(deterministic, self.deterministic),

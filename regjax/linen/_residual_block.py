@@ -7,7 +7,7 @@ from flax import linen as nn
 
 from regjax._src import checks, layers
 from regjax._src.layers import Flag
-from regjax._src.types import Array, Key, Scalar
+from regjax._src.types import Array, AxisName, Key, Scalar
 from regjax.linen._eval_shape import eval_shape
 from regjax.linen._stochastic_layer import StochasticLayer
 from regjax.stochastic._residual_block import MODES, add_residual, drawless
@@ -27,6 +27,7 @@ class ResidualBlock(StochasticLayer):
       mode: "row", "batch", "subset" or "skip", see the function.
       deterministic: if True, the branch is always kept; the call may override it.
       rng_collection: name of the stream of keys; the call may pass a key as `rng` instead.
+      axis_name: under `shard_map`, the names of the mesh axes along which each shard draws for itself, one or a tuple.
 
     Examples:
       >>> import flax.linen as nn
@@ -47,6 +48,7 @@ class ResidualBlock(StochasticLayer):
     mode: str = "row"
     deterministic: bool | None = None
     rng_collection: str = "dropout"
+    axis_name: AxisName = None
 
     def __post_init__(self) -> None:
         checks.rate("rate", self.rate)
@@ -75,6 +77,7 @@ class ResidualBlock(StochasticLayer):
             inputs,
             chosen,
             mode=self.mode,
+            axis_name=self.axis_name,
             conditional=nn.cond,
             shape_of=eval_shape,
             checkpoint=nn.remat,

@@ -8,7 +8,7 @@ from flax import linen as nn
 from regjax import stochastic
 from regjax._src import checks
 from regjax._src.layers import Flag
-from regjax._src.types import Array, Key, Scalar
+from regjax._src.types import Array, AxisName, Key, Scalar
 from regjax.linen._stochastic_layer import StochasticLayer
 from regjax.stochastic._stochastic_depth import MODES
 
@@ -21,6 +21,7 @@ class StochasticDepth(StochasticLayer):
       mode: `"row"` draws for every entry of the leading axis, `"batch"` draws once.
       deterministic: if True, the inputs are returned as they are; the call may override it.
       rng_collection: name of the stream of keys; the call may pass a key as `rng` instead.
+      axis_name: under `shard_map`, the names of the mesh axes along which each shard draws for itself, one or a tuple.
 
     Examples:
       >>> import jax
@@ -37,6 +38,7 @@ class StochasticDepth(StochasticLayer):
     mode: str = "row"
     deterministic: bool | None = None
     rng_collection: str = "dropout"
+    axis_name: AxisName = None
 
     def __post_init__(self) -> None:
         checks.rate("rate", self.rate)
@@ -48,7 +50,7 @@ class StochasticDepth(StochasticLayer):
         self, inputs: Array, deterministic: Flag = None, rng: Key | None = None, *, rate: Scalar | None = None
     ) -> Array:
         return self._perturb(
-            functools.partial(stochastic.stochastic_depth, mode=self.mode),
+            functools.partial(stochastic.stochastic_depth, mode=self.mode, axis_name=self._bound(self.axis_name)),
             inputs,
             amount=(rate, self.rate),
             deterministic=(deterministic, self.deterministic),

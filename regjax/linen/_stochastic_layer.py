@@ -7,7 +7,7 @@ from flax import linen as nn
 
 from regjax._src import checks, layers
 from regjax._src.layers import Flag
-from regjax._src.types import Array, Key, PyTree, Scalar
+from regjax._src.types import Array, AxisName, Key, PyTree, Scalar
 
 
 class StochasticLayer(nn.Module):
@@ -17,6 +17,11 @@ class StochasticLayer(nn.Module):
     def _is_off(self, amount: Scalar, call: Flag, layer: Flag) -> bool | Array:
         # Nothing needs to be random for parameters to be made.
         return layers.is_off(amount, call, True if layer is None and self.is_initializing() else layer)
+
+    @nn.nowrap
+    def _bound(self, axis_name: AxisName) -> AxisName:
+        # Parameters are made outside of `shard_map`, where no axis has a name.
+        return None if self.is_initializing() else axis_name
 
     @nn.nowrap
     def _draw(self, rng: Key | None, stream: str) -> Key:

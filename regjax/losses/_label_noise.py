@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from regjax._src import checks, random
+from regjax._src.explicit import automatic
 from regjax._src.types import Array, ArrayLike, Key, Scalar
 
 
@@ -54,4 +55,4 @@ def label_noise(key: Key, labels: ArrayLike, rate: Scalar, *, num_classes: int) 
     coin_key, label_key = random.split(key, 2)
     keep = random.keep_mask(coin_key, 1 - random.probability(rate), y.shape)
     drawn = jax.random.randint(label_key, y.shape, 0, size, jnp.int32).astype(y.dtype)
-    return jnp.where(keep | (y < 0), y, drawn)
+    return automatic(lambda y, keep, drawn: jnp.where(keep | (y < 0), y, drawn), y, keep, drawn)

@@ -1,8 +1,11 @@
 """Cross-entropy with label smoothing."""
 
+import functools
+
 import jax.numpy as jnp
 
 from regjax._src import checks, random
+from regjax._src.explicit import automatic
 from regjax._src.numerics import number, widen
 from regjax._src.types import Array, ArrayLike, Scalar
 from regjax.losses._log_probabilities import log_normalizer, or_zero_without_class, shift, some, weighted
@@ -81,11 +84,12 @@ def softmax_cross_entropy(
 def _from_integers(z: Array, y: Array, label_smoothing: Scalar, valid: Array | None, axis: int) -> Array:
     counts = y >= 0
     looked_up = jnp.where(counts, y, 0)
-    possible = counts if valid is None else counts & jnp.take_along_axis(valid, looked_up, axis)
+    look_up = functools.partial(automatic, functools.partial(jnp.take_along_axis, axis=axis), over=(axis,))
+    possible = counts if valid is None else counts & look_up(valid, looked_up)
     shifted, largest = shift(z, valid, axis, counts)
     log_sum = log_normalizer(shifted, axis)
     # Looked up in the logits themselves, so that a compiler need not keep the shifted ones in memory.
-    loss = log_sum - jnp.where(possible, jnp.take_along_axis(z, looked_up, axis) - largest, 0)
+    loss = log_sum - jnp.where(possible, look_up(z, looked_up) - largest, 0)
     if not random.settled(label_smoothing, 0.0):
         alpha = number(label_smoothing, z.dtype)
         loss = weighted(1 - alpha, loss) + weighted(alpha, log_sum - _mean(shifted, valid, axis))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from regjax import stochastic
 from regjax._src import checks
 from regjax._src.layers import Flag
-from regjax._src.types import Array, Scalar
+from regjax._src.types import Array, AxisName, Scalar
 from regjax.nnx._stochastic_layer import Streams, StreamsOrKey, SwitchableLayer
 
 
@@ -19,6 +19,7 @@ class AlphaDropout(SwitchableLayer):
       deterministic: if True, the inputs are returned as they are. `train()`, `eval()` and `nnx.view`
         set it; the call may override it.
       rng_collection: name of the stream of keys in `rngs`.
+      axis_name: under `shard_map`, the names of the mesh axes along which each shard draws for itself, one or a tuple.
       rngs: an `nnx.Rngs` or `nnx.RngStream`, from which the layer forks a stream of its own, or None, for a layer
         without random state; the call may pass either, or a key, instead.
 
@@ -38,12 +39,14 @@ class AlphaDropout(SwitchableLayer):
         broadcast_dims: Sequence[int] = (),
         deterministic: bool | None = False,
         rng_collection: str = "dropout",
+        axis_name: AxisName = None,
         rngs: Streams = None,
     ) -> None:
         checks.rate("rate", rate)
         super().__init__(deterministic, rng_collection, rngs)
         self.rate = rate
         self.broadcast_dims = tuple(broadcast_dims)
+        self.axis_name = axis_name
 
     def __call__(
         self,
@@ -54,7 +57,7 @@ class AlphaDropout(SwitchableLayer):
         rate: Scalar | None = None,
     ) -> Array:
         return self._perturb(
-            functools.partial(stochastic.alpha_dropout, broadcast_dims=self.broadcast_dims),
+            functools.partial(stochastic.alpha_dropout, broadcast_dims=self.broadcast_dims, axis_name=self.axis_name),
             inputs,
             amount=(rate, self.rate),
             deterministic=(deterministic, self.deterministic),

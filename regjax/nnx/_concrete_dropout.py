@@ -10,7 +10,7 @@ from jax.scipy.special import logit
 from regjax import stochastic
 from regjax._src import checks
 from regjax._src.layers import Flag
-from regjax._src.types import Array, Scalar
+from regjax._src.types import Array, AxisName, Scalar
 from regjax.nnx._stochastic_layer import Streams, StreamsOrKey, SwitchableLayer
 
 
@@ -28,6 +28,7 @@ class ConcreteDropout(SwitchableLayer):
       deterministic: if True, the inputs are returned as they are. `train()`, `eval()` and `nnx.view`
         set it; the call may override it.
       rng_collection: name of the stream of keys in `rngs`.
+      axis_name: under `shard_map`, the names of the mesh axes along which each shard draws for itself, one or a tuple.
       rngs: an `nnx.Rngs` or `nnx.RngStream`, from which the layer forks a stream of its own, or None, for a layer
         without random state; the call may pass either, or a key, instead.
 
@@ -68,6 +69,7 @@ class ConcreteDropout(SwitchableLayer):
         broadcast_dims: Sequence[int] = (),
         deterministic: bool | None = False,
         rng_collection: str = "dropout",
+        axis_name: AxisName = None,
         rngs: Streams = None,
     ) -> None:
         checks.rate_inside("init_rate", init_rate)
@@ -76,11 +78,15 @@ class ConcreteDropout(SwitchableLayer):
         self.rate_logit = nnx.Param(logit(jnp.asarray(init_rate, jnp.float32)))
         self.temperature = temperature
         self.broadcast_dims = tuple(broadcast_dims)
+        self.axis_name = axis_name
 
     def __call__(self, inputs: Array, *, deterministic: Flag = None, rngs: StreamsOrKey = None) -> Array:
         return self._perturb(
             functools.partial(
-                stochastic.concrete_dropout, temperature=self.temperature, broadcast_dims=self.broadcast_dims
+                stochastic.concrete_dropout,
+                temperature=self.temperature,
+                broadcast_dims=self.broadcast_dims,
+                axis_name=self.axis_name,
             ),
             inputs,
             # As an array, also where it was read from a file: a number 0 says in other layers that nothing is dropped.

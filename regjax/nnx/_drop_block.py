@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from regjax import stochastic
 from regjax._src import checks
 from regjax._src.layers import Flag
-from regjax._src.types import Array, Scalar
+from regjax._src.types import Array, AxisName, Scalar
 from regjax.nnx._stochastic_layer import Streams, StreamsOrKey, SwitchableLayer
 from regjax.stochastic._drop_block import NORMALIZATIONS
 
@@ -22,6 +22,7 @@ class DropBlock(SwitchableLayer):
       deterministic: if True, the inputs are returned as they are. `train()`, `eval()` and `nnx.view`
         set it; the call may override it.
       rng_collection: name of the stream of keys in `rngs`.
+      axis_name: under `shard_map`, the names of the mesh axes along which each shard draws for itself, one or a tuple.
       rngs: an `nnx.Rngs` or `nnx.RngStream`, from which the layer forks a stream of its own, or None, for a layer
         without random state; the call may pass either, or a key, instead.
 
@@ -43,6 +44,7 @@ class DropBlock(SwitchableLayer):
         normalize: str = "expected",
         deterministic: bool | None = False,
         rng_collection: str = "dropout",
+        axis_name: AxisName = None,
         rngs: Streams = None,
     ) -> None:
         checks.rate("rate", rate)
@@ -52,6 +54,7 @@ class DropBlock(SwitchableLayer):
         self.block_size = checks.block_size(block_size)
         self.couple_channels = couple_channels
         self.normalize = normalize
+        self.axis_name = axis_name
 
     def __call__(
         self,
@@ -67,6 +70,7 @@ class DropBlock(SwitchableLayer):
                 block_size=self.block_size,
                 couple_channels=self.couple_channels,
                 normalize=self.normalize,
+                axis_name=self.axis_name,
             ),
             inputs,
             amount=(rate, self.rate),

@@ -1,5 +1,6 @@
 """DropConnect around a layer of NNX."""
 
+import functools
 from typing import Any
 
 from flax import nnx
@@ -8,7 +9,7 @@ from regjax import masks, stochastic
 from regjax._src import checks, layers
 from regjax._src.layers import Flag
 from regjax._src.tree import merge
-from regjax._src.types import Scalar
+from regjax._src.types import AxisName, Scalar
 from regjax.nnx._replaced_params import replaced_params
 from regjax.nnx._stochastic_layer import Streams, StreamsOrKey, SwitchableLayer
 
@@ -27,6 +28,7 @@ class DropConnect(SwitchableLayer):
       deterministic: if True, the weights are used as they are. `train()`, `eval()` and `nnx.view`
         set it; the call may override it.
       rng_collection: name of the stream of keys in `rngs`.
+      axis_name: under `shard_map`, the names of the mesh axes along which each shard draws for itself, one or a tuple.
       rngs: an `nnx.Rngs` or `nnx.RngStream`, from which the layer forks a stream of its own, or None, for a layer
         without random state; the call may pass either, or a key, instead.
 
@@ -48,6 +50,7 @@ class DropConnect(SwitchableLayer):
         mask: Any = "**/kernel",
         deterministic: bool | None = False,
         rng_collection: str = "dropout",
+        axis_name: AxisName = None,
         rngs: Streams = None,
     ) -> None:
         checks.rate("rate", rate)
@@ -56,6 +59,7 @@ class DropConnect(SwitchableLayer):
         self.rate = rate
         # A `Mask` can be hashed, where a tree of bools cannot.
         self.mask = masks.as_mask(mask)
+        self.axis_name = axis_name
 
     def __call__(
         self,
@@ -70,7 +74,7 @@ class DropConnect(SwitchableLayer):
             return self.layer(*args, **kwargs)
         params = nnx.to_pure_dict(nnx.state(self.layer, nnx.Param))
         dropped = self._perturb(
-            stochastic.drop_connect,
+            functools.partial(stochastic.drop_connect, axis_name=self.axis_name),
             masks.select(self.mask, params),
             amount=(rate, self.rate),
             deterministic=(deterministic, self.deterministic),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from regjax import stochastic
 from regjax._src import checks
 from regjax._src.layers import Flag
-from regjax._src.types import Array, Scalar
+from regjax._src.types import Array, AxisName, Scalar
 from regjax.nnx._stochastic_layer import Streams, StreamsOrKey, SwitchableLayer
 from regjax.stochastic._dropout import BITS
 
@@ -31,6 +31,7 @@ class Dropout(SwitchableLayer):
       bits: how many random bits decide on an entry, 32, 16 or 8; fewer cost less time, but draw other masks than Flax
         and round the rate.
       recompute: whether the backward pass keeps nothing but the key and draws the same mask again.
+      axis_name: under `shard_map`, the names of the mesh axes along which each shard draws for itself, one or a tuple.
       rngs: an `nnx.Rngs` or `nnx.RngStream`, from which the layer forks a stream of its own, or None, for a layer
         without random state; the call may pass either, or a key, instead.
 
@@ -72,6 +73,7 @@ class Dropout(SwitchableLayer):
         rng_collection: str = "dropout",
         bits: int = 32,
         recompute: bool = False,
+        axis_name: AxisName = None,
         rngs: Streams = None,
     ) -> None:
         checks.rate("rate", rate)
@@ -82,6 +84,7 @@ class Dropout(SwitchableLayer):
         self.broadcast_dims = tuple(broadcast_dims)
         self.bits = bits
         self.recompute = recompute
+        self.axis_name = axis_name
 
     def __call__(
         self,
@@ -93,7 +96,11 @@ class Dropout(SwitchableLayer):
     ) -> Array:
         return self._perturb(
             functools.partial(
-                stochastic.dropout, broadcast_dims=self.broadcast_dims, bits=self.bits, recompute=self.recompute
+                stochastic.dropout,
+                broadcast_dims=self.broadcast_dims,
+                bits=self.bits,
+                recompute=self.recompute,
+                axis_name=self.axis_name,
             ),
             inputs,
             amount=(rate, self.rate),

@@ -7,7 +7,7 @@ from flax import nnx
 
 from regjax._src import checks, layers
 from regjax._src.layers import Flag
-from regjax._src.types import Array, Scalar
+from regjax._src.types import Array, AxisName, Scalar
 from regjax.nnx._stochastic_layer import Streams, StreamsOrKey, SwitchableLayer
 from regjax.stochastic._embedding_dropout import drop_words
 
@@ -27,6 +27,7 @@ class EmbeddingDropout(SwitchableLayer):
       deterministic: if True, all words are kept. `train()`, `eval()` and `nnx.view`
         set it; the call may override it.
       rng_collection: name of the stream of keys in `rngs`.
+      axis_name: under `shard_map`, the names of the mesh axes along which each shard draws for itself, one or a tuple.
       rngs: an `nnx.Rngs` or `nnx.RngStream`, from which the layer forks a stream of its own, or None, for a layer
         without random state; the call may pass either, or a key, instead.
 
@@ -48,6 +49,7 @@ class EmbeddingDropout(SwitchableLayer):
         *,
         deterministic: bool | None = False,
         rng_collection: str = "dropout",
+        axis_name: AxisName = None,
         rngs: Streams = None,
     ) -> None:
         checks.rate("rate", rate)
@@ -55,6 +57,7 @@ class EmbeddingDropout(SwitchableLayer):
         super().__init__(deterministic, rng_collection, rngs)
         self.layer = layer
         self.rate = rate
+        self.axis_name = axis_name
 
     def __call__(
         self,
@@ -68,7 +71,7 @@ class EmbeddingDropout(SwitchableLayer):
         layer: Any = self.layer
         kwargs = layers.passed_on(layer, deterministic) | kwargs
         return self._perturb(
-            functools.partial(drop_words, words=inputs, vocabulary=checks.vocabulary(layer)),
+            functools.partial(drop_words, words=inputs, vocabulary=checks.vocabulary(layer), axis_name=self.axis_name),
             layer(inputs, *args, **kwargs),
             amount=(rate, self.rate),
             deterministic=(deterministic, self.deterministic),

@@ -1,9 +1,11 @@
 """Additive Gaussian noise as a layer of NNX."""
 
+import functools
+
 from regjax import stochastic
 from regjax._src import checks
 from regjax._src.layers import Flag
-from regjax._src.types import Array, Scalar
+from regjax._src.types import Array, AxisName, Scalar
 from regjax.nnx._stochastic_layer import Streams, StreamsOrKey, SwitchableLayer
 
 
@@ -15,6 +17,7 @@ class GaussianNoise(SwitchableLayer):
       deterministic: if True, the inputs are returned as they are. `train()`, `eval()` and `nnx.view`
         set it; the call may override it.
       rng_collection: name of the stream of keys in `rngs`.
+      axis_name: under `shard_map`, the names of the mesh axes along which each shard draws for itself, one or a tuple.
       rngs: an `nnx.Rngs` or `nnx.RngStream`, from which the layer forks a stream of its own, or None, for a layer
         without random state; the call may pass either, or a key, instead.
 
@@ -33,11 +36,13 @@ class GaussianNoise(SwitchableLayer):
         *,
         deterministic: bool | None = False,
         rng_collection: str = "dropout",
+        axis_name: AxisName = None,
         rngs: Streams = None,
     ) -> None:
         checks.strength("stddev", stddev)
         super().__init__(deterministic, rng_collection, rngs)
         self.stddev = stddev
+        self.axis_name = axis_name
 
     def __call__(
         self,
@@ -48,7 +53,7 @@ class GaussianNoise(SwitchableLayer):
         stddev: Scalar | None = None,
     ) -> Array:
         return self._perturb(
-            stochastic.gaussian_noise,
+            functools.partial(stochastic.gaussian_noise, axis_name=self.axis_name),
             inputs,
             amount=(stddev, self.stddev),
             deterministic=(deterministic, self.deterministic),

@@ -1,5 +1,7 @@
 """Masksembles as a layer of NNX."""
 
+import math
+
 from flax import nnx
 
 from regjax import stochastic
@@ -37,7 +39,7 @@ class Masksembles(nnx.Module):
     def __init__(self, num_masks: int, scale: float, *, seed: int = 0) -> None:
         self.num_masks = checks.at_least("num_masks", num_masks, 1)
         self.scale = checks.mask_scale(scale)
-        self.seed = checks.at_least("seed", seed, 0)
+        self.seed = checks.at_least("seed", seed, 0, maximum=math.inf)
 
     def __call__(self, inputs: Array) -> Array:
         """Drops the features of every example by the mask of its group.

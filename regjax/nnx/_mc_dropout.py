@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from regjax import stochastic
 from regjax._src import checks
 from regjax._src.layers import Flag
-from regjax._src.types import Array, Scalar
+from regjax._src.types import Array, AxisName, Scalar
 from regjax.nnx._stochastic_layer import StochasticLayer, Streams, StreamsOrKey
 from regjax.stochastic._dropout import BITS
 
@@ -24,6 +24,7 @@ class MCDropout(StochasticLayer):
       bits: how many random bits decide on an entry, 32, 16 or 8; fewer cost less time, but draw other masks than Flax
         and round the rate.
       recompute: whether the backward pass keeps nothing but the key and draws the same mask again.
+      axis_name: under `shard_map`, the names of the mesh axes along which each shard draws for itself, one or a tuple.
       rngs: an `nnx.Rngs` or `nnx.RngStream`, from which the layer forks a stream of its own, or None, for a layer
         without random state; the call may pass either, or a key, instead.
 
@@ -48,6 +49,7 @@ class MCDropout(StochasticLayer):
         rng_collection: str = "dropout",
         bits: int = 32,
         recompute: bool = False,
+        axis_name: AxisName = None,
         rngs: Streams = None,
     ) -> None:
         checks.rate("rate", rate)
@@ -58,6 +60,7 @@ class MCDropout(StochasticLayer):
         self.broadcast_dims = tuple(broadcast_dims)
         self.bits = bits
         self.recompute = recompute
+        self.axis_name = axis_name
 
     def __call__(
         self,
@@ -69,7 +72,11 @@ class MCDropout(StochasticLayer):
     ) -> Array:
         return self._perturb(
             functools.partial(
-                stochastic.dropout, broadcast_dims=self.broadcast_dims, bits=self.bits, recompute=self.recompute
+                stochastic.dropout,
+                broadcast_dims=self.broadcast_dims,
+                bits=self.bits,
+                recompute=self.recompute,
+                axis_name=self.axis_name,
             ),
             inputs,
             amount=(rate, self.rate),

@@ -6,7 +6,7 @@ from flax import nnx
 
 from regjax._src import checks, layers
 from regjax._src.layers import Flag
-from regjax._src.types import Array, Scalar
+from regjax._src.types import Array, AxisName, Scalar
 from regjax.nnx._stochastic_layer import Streams, StreamsOrKey, SwitchableLayer
 from regjax.stochastic._residual_block import MODES, add_residual, drawless
 
@@ -26,6 +26,7 @@ class ResidualBlock(SwitchableLayer):
       deterministic: if True, the branch is always kept. `train()`, `eval()` and `nnx.view`
         set it; the call may override it.
       rng_collection: name of the stream of keys in `rngs`.
+      axis_name: under `shard_map`, the names of the mesh axes along which each shard draws for itself, one or a tuple.
       rngs: an `nnx.Rngs` or `nnx.RngStream`, from which the layer forks a stream of its own, or None, for a layer
         without random state; the call may pass either, or a key, instead.
 
@@ -48,6 +49,7 @@ class ResidualBlock(SwitchableLayer):
         mode: str = "row",
         deterministic: bool | None = False,
         rng_collection: str = "dropout",
+        axis_name: AxisName = None,
         rngs: Streams = None,
     ) -> None:
         checks.rate("rate", rate)
@@ -56,6 +58,7 @@ class ResidualBlock(SwitchableLayer):
         self.residual = residual
         self.rate = rate
         self.mode = mode
+        self.axis_name = axis_name
 
     def __call__(
         self,
@@ -76,6 +79,7 @@ class ResidualBlock(SwitchableLayer):
             inputs,
             chosen,
             mode=self.mode,
+            axis_name=self.axis_name,
             conditional=nnx.cond,
             shape_of=nnx.eval_shape,
             checkpoint=nnx.remat,

@@ -5,7 +5,7 @@ import functools
 from regjax import stochastic
 from regjax._src import checks
 from regjax._src.layers import Flag
-from regjax._src.types import Array, Scalar
+from regjax._src.types import Array, AxisName, Scalar
 from regjax.nnx._stochastic_layer import Streams, StreamsOrKey, SwitchableLayer
 from regjax.stochastic._stochastic_depth import MODES
 
@@ -19,6 +19,7 @@ class StochasticDepth(SwitchableLayer):
       deterministic: if True, the inputs are returned as they are. `train()`, `eval()` and `nnx.view`
         set it; the call may override it.
       rng_collection: name of the stream of keys in `rngs`.
+      axis_name: under `shard_map`, the names of the mesh axes along which each shard draws for itself, one or a tuple.
       rngs: an `nnx.Rngs` or `nnx.RngStream`, from which the layer forks a stream of its own, or None, for a layer
         without random state; the call may pass either, or a key, instead.
 
@@ -38,6 +39,7 @@ class StochasticDepth(SwitchableLayer):
         mode: str = "row",
         deterministic: bool | None = False,
         rng_collection: str = "dropout",
+        axis_name: AxisName = None,
         rngs: Streams = None,
     ) -> None:
         checks.rate("rate", rate)
@@ -45,6 +47,7 @@ class StochasticDepth(SwitchableLayer):
         super().__init__(deterministic, rng_collection, rngs)
         self.rate = rate
         self.mode = mode
+        self.axis_name = axis_name
 
     def __call__(
         self,
@@ -55,7 +58,7 @@ class StochasticDepth(SwitchableLayer):
         rate: Scalar | None = None,
     ) -> Array:
         return self._perturb(
-            functools.partial(stochastic.stochastic_depth, mode=self.mode),
+            functools.partial(stochastic.stochastic_depth, mode=self.mode, axis_name=self.axis_name),
             inputs,
             amount=(rate, self.rate),
             deterministic=(deterministic, self.deterministic),

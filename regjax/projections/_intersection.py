@@ -10,6 +10,7 @@ import numpy as np
 from regjax._src import checks
 from regjax._src.numerics import widen, with_derivative_of
 from regjax._src.paths import leaf_paths
+from regjax._src.shards import carried
 from regjax._src.tree import is_complex, is_floating
 from regjax._src.types import Array, PyTree
 
@@ -78,9 +79,10 @@ def intersection(
     functions = checks.trees_to_trees("projections", projections)
     count = checks.at_least("num_iterations", num_iterations, 1)
     leaves, structure = jax.tree.flatten(tree)
-    checks.real_leaves([path for path, leaf in zip(leaf_paths(tree), leaves, strict=True) if is_complex(leaf)])
+    paths = leaf_paths(tree)
+    checks.real_leaves([path for path, leaf in zip(paths, leaves, strict=True) if is_complex(leaf)])
     moving = [at for at, leaf in enumerate(leaves) if is_floating(leaf) and np.size(leaf)]
-    arrays = [jnp.asarray(leaves[at]) for at in moving]
+    arrays = [checks.leaf_array(paths[at], leaves[at]) for at in moving]
 
     def project(function: Callable[[PyTree], PyTree], point: Point) -> Point:
         replaced = dict(zip(moving, point, strict=True))
@@ -122,14 +124,14 @@ def _iterate(sweep: Callable[[list[Point]], tuple[Point, list[Point]]], memories
     if not memories:
         return sweep(memories)[0]
 
-    def iteration(_: int, dual: _Dual) -> _Dual:
+    def iteration(dual: _Dual) -> _Dual:
         end = sweep(dual.start)[1]
         # With more than two sets a sweep is no gradient step, and nothing is known of momentum.
         return _accelerated(dual, end) if len(memories) == 1 else _Dual(end, end, dual.weight)
 
     # The bounds of the loop are static, so it can be differentiated backwards.
-    dual = jax.lax.fori_loop(1, count, iteration, _Dual(memories, memories, jnp.ones((), jnp.float32)))
-    return sweep(dual.start)[0]
+    first = carried(iteration, _Dual(memories, memories, jnp.ones((), jnp.float32)))
+    return sweep(jax.lax.fori_loop(1, count, lambda _, dual: iteration(dual), first).start)[0]
 
 
 def _accelerated(dual: _Dual, end: list[Point]) -> _Dual:

@@ -15,7 +15,8 @@ def between(have: Array, minimum: Scalar, maximum: Scalar, rate: Scalar) -> Arra
     """Returns the norm after a share `rate` of the way to the interval."""
     share = number(rate, have.dtype)
     inside = jnp.clip(have, number(minimum, have.dtype), number(maximum, have.dtype))
-    return jnp.where(inside == have, have, share * inside + (1 - share) * have)
+    finite = jnp.minimum(have, jnp.finfo(have.dtype).max)  # no share of infinity would be NaN
+    return jnp.where(inside == have, have, share * inside + (1 - share) * finite)
 
 
 def one(have: Array) -> Array:

@@ -29,9 +29,10 @@ def above_threshold(z: Array, bound: Array) -> Array:
     r"""Returns :math:`\max(z - \theta, 0)` of vectors `[..., n]`, for the :math:`\theta` that makes it sum to `bound`.
 
     All is measured from the largest entry: what counts is then of the size of the bound, and nothing is lost where that
-    is far smaller than the entries.
+    is far smaller than the entries. What is more than the bound below it becomes 0 wherever it is; brought nearer, it
+    can't take sums out of range.
     """
-    z = z - jnp.max(z, axis=-1, keepdims=True)
+    z = jnp.maximum(z - jnp.max(z, axis=-1, keepdims=True), -2 * bound)
     descending = jnp.sort(z, axis=-1, descending=True)
     counts = jnp.broadcast_to(jnp.arange(1, z.shape[-1] + 1, dtype=z.dtype), z.shape)
     candidates = (jnp.cumsum(descending, axis=-1) - bound) / counts

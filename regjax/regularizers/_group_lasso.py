@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from regjax._src.checks import hashable_axis
+from regjax._src import checks
 from regjax._src.types import Axis, Scalar
 from regjax.regularizers._regularizer import Regularizer, make
 
@@ -34,4 +34,5 @@ def group_lasso(strength: Scalar, *, axis: Axis, size_scaling: bool = True, mask
       >>> regjax.regularizers.group_lasso(1e-3, axis=1)
       group_lasso(strength=0.001, axis=1, size_scaling=True)
     """
-    return make("group_lasso", {"strength": strength}, mask, axis=hashable_axis(axis), size_scaling=size_scaling)
+    checks.flag("size_scaling", size_scaling)
+    return make("group_lasso", {"strength": strength}, mask, axis=checks.hashable_axis(axis), size_scaling=size_scaling)

@@ -2,7 +2,7 @@
 
 import abc
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -43,9 +43,13 @@ class Regularizer(abc.ABC):
         Raises:
           ValueError: if a mask does not fit `params`, or an axis is out of range for a leaf.
         """
+        return self.penalty_among(params, [True] * len(jax.tree.leaves(params)))
+
+    def penalty_among(self, params: PyTree, among: Sequence[bool]) -> Array:
+        """Returns the penalty of the leaves that the mask selects and that `among` has, in their order."""
         total = jnp.zeros((), jnp.float32)
         for term in self.terms():
-            total = add(total, term.own_penalty(params))
+            total = add(total, term.own_penalty(params, among))
         return total
 
     def prox(self, params: PyTree, step_size: Scalar, *, metric: PyTree | None = None) -> PyTree:
@@ -78,9 +82,10 @@ class Term(Value, Regularizer):
         """Returns itself."""
         return (self,)
 
-    def own_penalty(self, params: PyTree) -> Array:
-        """Returns the penalty of the selected leaves."""
-        keep = masks.resolve(self.mask, params)
+    def own_penalty(self, params: PyTree, among: Sequence[bool]) -> Array:
+        """Returns the penalty of the selected leaves that `among` has."""
+        chosen, structure = jax.tree.flatten(masks.resolve(self.mask, params))
+        keep = structure.unflatten([yes and in_it for yes, in_it in zip(chosen, among, strict=True)])
         return getattr(penalties, self.name)(_selected(keep, params), **self._arguments(keep, params))
 
     def own_prox(self, params: PyTree, step_size: Scalar, metric: PyTree | None) -> PyTree:

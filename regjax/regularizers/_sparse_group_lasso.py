@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from regjax._src.checks import hashable_axis
+from regjax._src import checks
 from regjax._src.types import Axis, Scalar
 from regjax.regularizers._regularizer import Regularizer, make
 
@@ -37,6 +37,11 @@ def sparse_group_lasso(
       >>> regjax.regularizers.sparse_group_lasso(1e-3, 1e-3, axis=1)
       sparse_group_lasso(l1=0.001, group=0.001, axis=1, size_scaling=True)
     """
+    checks.flag("size_scaling", size_scaling)
     return make(
-        "sparse_group_lasso", {"l1": l1, "group": group}, mask, axis=hashable_axis(axis), size_scaling=size_scaling
+        "sparse_group_lasso",
+        {"l1": l1, "group": group},
+        mask,
+        axis=checks.hashable_axis(axis),
+        size_scaling=size_scaling,
     )

@@ -70,7 +70,7 @@ def gradient_penalty(
     Raises:
       TypeError: if `x` or the output of `fn` is not floating, or `target_norm` is not a number.
       ValueError: if `x` is empty, `fn` does not return one value for each example or has a loop that can't be
-        differentiated in reverse, or `target_norm` is a negative number.
+        differentiated in reverse, or `target_norm` is negative or not finite.
 
     Examples:
       >>> import jax
@@ -97,7 +97,7 @@ def gradient_penalty(
       Petzka et al, `On the Regularization of Wasserstein GANs <https://arxiv.org/abs/1709.08894>`_, 2018 (one-sided)
     """
     x = checks.batch("x", x)
-    checks.bound("target_norm", target_norm)
+    checks.strength("target_norm", target_norm)
     checks.flag("one_sided", one_sided)
     checks.flag("has_aux", has_aux)
     with checks.differentiable("reverse"):

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from regjax._src import checks
 from regjax._src.numerics import compute_dtype, norm
+from regjax._src.shards import varying_like
 from regjax._src.types import Array, ArrayLike, Key, PyTree
 from regjax.sensitivity._rows import reverse, row_function
 
@@ -82,7 +83,8 @@ def jacobian_penalty(
         functions of `jax.custom_vjp`. Mode "reverse" can't differentiate `while_loop`, and neither can a gradient of
         the penalty that JAX takes in reverse, whatever the mode.
       x: floating array ``[batch, ...]``; axes after the first are flattened into :math:`d` inputs.
-      key: a PRNG key to draw directions from; not looked at without `num_projections`.
+      key: a PRNG key to draw directions from; not looked at without `num_projections`. Under `shard_map`
+        the same key draws the same on every shard, unless ``jax.lax.axis_index`` is folded in.
       num_projections: how many directions to draw, from 1 to :math:`C` (in mode "forward" to :math:`d`); None computes
         the exact value, and so does a number that is not smaller than the passes it needs.
       mode: "auto", "reverse" or "forward".
@@ -168,7 +170,11 @@ def _product(
         output, linear, aux = reverse(fn, x, has_aux)
         like = output
     dtype = compute_dtype(x, output)
-    return lambda v: linear(v.reshape(like.shape).astype(like.dtype)).astype(dtype), dtype, aux
+
+    def product(v: Array) -> Array:
+        return linear(varying_like(v.reshape(like.shape).astype(like.dtype), like)).astype(dtype)
+
+    return product, dtype, aux
 
 
 def _sum_of_squares(product: Callable[[Array], Array], directions: Array, chunk_size: int | None) -> Array:

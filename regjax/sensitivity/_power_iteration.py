@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from regjax._src.numerics import norm, widen
+from regjax._src.shards import carried
 from regjax._src.types import Array
 from regjax.sensitivity._rows import row_axes
 
@@ -34,9 +35,9 @@ def iterate(operator: Callable[[Array], Array], start: Array, num_steps: int) ->
       num_steps: how often the operator is applied.
     """
 
-    def step(_: int, direction: Array) -> Array:
+    def step(direction: Array) -> Array:
         return jax.lax.stop_gradient(unit(operator(direction), direction))
 
     start = jax.lax.stop_gradient(start)
-    first = unit(start, start)
-    return jax.lax.fori_loop(0, num_steps, step, first) if num_steps else first
+    first = carried(step, unit(start, start))
+    return jax.lax.fori_loop(0, num_steps, lambda _, direction: step(direction), first) if num_steps else first

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from regjax._src import checks, random
 from regjax._src.numerics import compute_dtype
+from regjax._src.shards import varying_like
 from regjax._src.types import Array, ArrayLike, Key, PyTree
 from regjax.sensitivity._power_iteration import iterate, unit
 from regjax.sensitivity._rows import Reverse, reverse, transpose
@@ -186,13 +187,14 @@ def _checked(x: ArrayLike, num_steps: int, has_aux: bool) -> tuple[Array, int]:
 def _from(at: Reverse, x: Array, start: Array, num_steps: int) -> tuple[Array, Array]:
     """Returns the penalty and where the power iteration ends."""
     dtype = compute_dtype(x, at.output)
-    push = transpose(at.pull, at.output)
+    push = transpose(at.pull, at.output, x)
 
     def right(u: Array) -> Array:
         v = at.pull(u)
         return jax.lax.stop_gradient(unit(v, v).astype(x.dtype))
 
-    u = iterate(lambda u: push(right(u)), start.astype(dtype), num_steps - 1)
+    start = varying_like(start.astype(dtype), at.output)
+    u = iterate(lambda u: push(right(u)), start, num_steps - 1)
     stretched = push(right(u)).astype(dtype)
     penalty = jnp.sum(jnp.square(stretched)) / x.shape[0]
     return penalty, jax.lax.stop_gradient(unit(stretched, u))

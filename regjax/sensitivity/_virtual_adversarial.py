@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from regjax._src import checks, random
 from regjax._src.numerics import compute_dtype, number, widen
+from regjax._src.shards import varying_like
 from regjax._src.types import Array, ArrayLike, Key, Scalar
 from regjax.sensitivity._power_iteration import iterate
 from regjax.sensitivity._rows import reverse, row_function, transpose
@@ -47,7 +48,7 @@ def virtual_adversarial(
     Raises:
       TypeError: if `x` or the logits are not floating, `key` is no PRNG key, or a number is of a wrong kind.
       ValueError: if `x` is empty, the logits have another batch size or no axis of classes, `fn` has a loop that
-        can't be differentiated in reverse, or a number is negative.
+        can't be differentiated in reverse, or a number is negative or not finite.
 
     Examples:
       >>> import jax
@@ -64,12 +65,12 @@ def virtual_adversarial(
       <https://arxiv.org/abs/1704.03976>`_, 2018
     """
     x = checks.batch("x", x)
-    checks.bound("epsilon", epsilon)
+    checks.strength("epsilon", epsilon)
     num_steps = checks.at_least("num_steps", num_steps, 0)
     with checks.differentiable("reverse"):
         logits, pull, _ = reverse(fn, x, False)
         checks.classes_axis(logits)
-        push = transpose(pull, logits)
+        push = transpose(pull, logits, x)
         log_p = jax.lax.stop_gradient(jax.nn.log_softmax(widen(logits)))
         p = jnp.exp(log_p)
 
@@ -77,7 +78,8 @@ def virtual_adversarial(
             change = p * widen(push(d.astype(x.dtype)))
             return pull(change - p * jnp.sum(change, -1, keepdims=True))
 
-        d = iterate(hessian, random.normal(key, widen(x)), num_steps)
+        start = varying_like(random.normal(key, widen(x)), x)
+        d = iterate(hessian, start, num_steps)
     moved, _ = row_function(fn, x.shape[0], False)((widen(x) + number(epsilon, d.dtype) * d).astype(x.dtype))
     log_q = jax.nn.log_softmax(widen(moved))
     ratio = jnp.where(p > 0, log_p, 0) - jnp.where(p > 0, log_q, 0)

@@ -6,13 +6,15 @@ import jax.numpy as jnp
 
 from regjax._src import checks, random
 from regjax._src.numerics import number, widen
-from regjax._src.types import Array, ArrayLike, Key, Scalar
+from regjax._src.types import Array, ArrayLike, AxisName, Key, Scalar
 
 # -lambda * alpha of SELU: what SELU approaches at minus infinity.
 _SATURATION = -1.7580993408473766
 
 
-def alpha_dropout(key: Key, x: ArrayLike, rate: Scalar, *, broadcast_dims: Sequence[int] = ()) -> Array:
+def alpha_dropout(
+    key: Key, x: ArrayLike, rate: Scalar, *, broadcast_dims: Sequence[int] = (), axis_name: AxisName = None
+) -> Array:
     r"""Drops entries to the negative saturation of SELU and keeps mean 0 and variance 1.
 
     With :math:`q = 1 - p` and :math:`\alpha' = -1.7580993408473766`,
@@ -31,6 +33,8 @@ def alpha_dropout(key: Key, x: ArrayLike, rate: Scalar, *, broadcast_dims: Seque
       x: floating array of any shape, the output of a SELU.
       rate: probability :math:`p` of dropping, in [0, 1]; may be traced.
       broadcast_dims: axes along which one bit serves all entries, for example those of space to drop whole channels.
+      axis_name: under `shard_map`, the names of the mesh axes over which `x` is sharded, one or a tuple, so that each
+        shard draws for itself: the same key means the same mask on every one. Under `jit` alone leave it out.
 
     Returns:
       An array with the shape and dtype of `x`, computed in float32, or float64 for a float64 `x`.
@@ -59,7 +63,7 @@ def alpha_dropout(key: Key, x: ArrayLike, rate: Scalar, *, broadcast_dims: Seque
     if random.settled(rate, 1.0):
         return jnp.zeros_like(x)
     drop = random.probability(rate)
-    mask = random.keep_mask(key, 1 - drop, shape)
+    mask = random.keep_mask(random.for_shard(key, axis_name), 1 - drop, shape)
     wide = widen(x)
     p, q = number(drop, wide.dtype), number(1 - drop, wide.dtype)
     a = jnp.where(q > 0, (q + _SATURATION**2 * q * p) ** -0.5, 0)

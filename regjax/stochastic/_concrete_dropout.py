@@ -7,11 +7,17 @@ import jax.numpy as jnp
 
 from regjax._src import checks, random
 from regjax._src.numerics import number, widen
-from regjax._src.types import Array, ArrayLike, Key, Scalar
+from regjax._src.types import Array, ArrayLike, AxisName, Key, Scalar
 
 
 def concrete_dropout(
-    key: Key, x: ArrayLike, rate_logit: Scalar, *, temperature: Scalar = 0.1, broadcast_dims: Sequence[int] = ()
+    key: Key,
+    x: ArrayLike,
+    rate_logit: Scalar,
+    *,
+    temperature: Scalar = 0.1,
+    broadcast_dims: Sequence[int] = (),
+    axis_name: AxisName = None,
 ) -> Array:
     r"""Drops entries softly, so that the rate has a gradient.
 
@@ -36,6 +42,8 @@ def concrete_dropout(
       temperature: :math:`t > 0`; may be traced.
       broadcast_dims: axes along which one number serves all entries. `(1, 2)` drops whole channels of images
         ``[batch, height, width, channels]``.
+      axis_name: under `shard_map`, the names of the mesh axes over which `x` is sharded, one or a tuple, so that each
+        shard draws for itself: the same key means the same mask on every one. Under `jit` alone leave it out.
 
     Returns:
       An array with the shape and dtype of `x`, computed in float32, or float64 for a float64 `x`.
@@ -64,5 +72,6 @@ def concrete_dropout(
     shape = random.mask_shape(x.shape, broadcast_dims)
     logit, heat = number(rate_logit, wide.dtype), number(temperature, wide.dtype)
     # The logarithms of 1 - z and of 1 / (1 - p): neither the ratio nor its derivatives leave the range of floats.
-    log_kept = -jax.nn.softplus((logit + random.logistic(key, shape, wide.dtype)) / heat)
+    noise = random.logistic(random.for_shard(key, axis_name), shape, wide.dtype)
+    log_kept = -jax.nn.softplus((logit + noise) / heat)
     return (wide * jnp.exp(log_kept + jax.nn.softplus(logit))).astype(x.dtype)

@@ -9,7 +9,7 @@ import numpy as np
 
 from regjax._src import checks, random
 from regjax._src.numerics import compute_dtype
-from regjax._src.types import Array, ArrayLike, Key, Scalar
+from regjax._src.types import Array, ArrayLike, AxisName, Key, Scalar
 
 NORMALIZATIONS = ("expected", "realized")
 
@@ -22,6 +22,7 @@ def drop_block(
     block_size: int | Sequence[int],
     couple_channels: bool = True,
     normalize: str = "expected",
+    axis_name: AxisName = None,
 ) -> Array:
     r"""Drops blocks of neighboring entries at random and scales up the others.
 
@@ -58,6 +59,8 @@ def drop_block(
       normalize: `"expected"` divides by :math:`1 - p`, so that the result is unbiased. `"realized"` divides by the
         share of entries that this call keeps, as the paper, timm and torchvision do: what is kept then always has the
         same total factor, but the result for an example depends on the others in `x`.
+      axis_name: under `shard_map`, the names of the mesh axes over which `x` is sharded, one or a tuple, so that each
+        shard draws for itself: the same key means the same mask on every one. Under `jit` alone leave it out.
 
     Returns:
       An array with the shape and dtype of `x`, equal to `x` in expectation where the rate is below 1 and `normalize` is
@@ -101,7 +104,8 @@ def drop_block(
     # A block starts up to one block before the map, so every position is covered by equally many.
     starts = [x.shape[axis] + size - 1 for axis, size in zip(spatial, sizes, strict=True)]
     shape = (x.shape[0], *starts, 1 if couple_channels else x.shape[-1])
-    dropped = _widen_by(random.rare_mask(key, _chance_of_block(drop, math.prod(sizes)), shape), spatial, sizes)
+    chance = _chance_of_block(drop, math.prod(sizes))
+    dropped = _widen_by(random.rare_mask(random.for_shard(key, axis_name), chance, shape), spatial, sizes)
     keep = 1.0 - drop if normalize == "expected" else jnp.mean(~dropped, dtype=compute_dtype(x))
     return jnp.where(dropped, 0, random.unbias(x, keep))
 

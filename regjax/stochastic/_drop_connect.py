@@ -4,11 +4,11 @@ import jax
 
 from regjax._src import checks, paths, random
 from regjax._src.tree import is_complex, is_floating
-from regjax._src.types import Key, PyTree, Scalar
+from regjax._src.types import AxisName, Key, PyTree, Scalar
 from regjax.stochastic._dropout import dropout
 
 
-def drop_connect(key: Key, tree: PyTree, rate: Scalar) -> PyTree:
+def drop_connect(key: Key, tree: PyTree, rate: Scalar, *, axis_name: AxisName = None) -> PyTree:
     r"""Drops entries of weights at random and scales up the others.
 
     .. math::
@@ -23,6 +23,9 @@ def drop_connect(key: Key, tree: PyTree, rate: Scalar) -> PyTree:
       key: a PRNG key.
       tree: a tree of arrays. Integer and boolean leaves pass through, and so does `None`.
       rate: probability :math:`p` of dropping, in [0, 1]; may be traced.
+      axis_name: under `shard_map`, the names of mesh axes, one or a tuple, along which each shard draws for itself, be
+        it for its part of the weights or for its part of the batch: the same key means the same mask on every one.
+        Under `jit` alone leave it out.
 
     Returns:
       A tree with the structure, shapes and dtypes of `tree`, equal to it in expectation where the rate is below 1.
@@ -48,5 +51,5 @@ def drop_connect(key: Key, tree: PyTree, rate: Scalar) -> PyTree:
     leaves, structure = jax.tree.flatten(tree)
     named = zip(paths.leaf_paths(tree), leaves, strict=True)
     checks.real_leaves([path for path, leaf in named if is_complex(leaf)])
-    keys = iter(random.split(key, sum(map(is_floating, leaves))))
+    keys = iter(random.split(random.for_shard(key, axis_name), sum(map(is_floating, leaves))))
     return structure.unflatten([dropout(next(keys), leaf, rate) if is_floating(leaf) else leaf for leaf in leaves])

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from regjax._src import checks, random
-from regjax._src.types import Array, ArrayLike, Key, Scalar
+from regjax._src.types import Array, ArrayLike, AxisName, Key, Scalar
 
 BITS = (32, 16, 8)
 
@@ -20,6 +20,7 @@ def dropout(
     broadcast_dims: Sequence[int] = (),
     bits: int = 32,
     recompute: bool = False,
+    axis_name: AxisName = None,
 ) -> Array:
     r"""Drops entries at random and scales up the others.
 
@@ -51,6 +52,8 @@ def dropout(
         drawing it. It pays where the backward pass is another program or the body of another loop (`jax.vjp` outside of
         `jit`, `scan` over layers). Within one program the compiler decides what stays in memory: on a CPU, with jax
         0.10, it needs no less this way.
+      axis_name: under `shard_map`, the names of the mesh axes over which `x` is sharded, one or a tuple, so that each
+        shard draws for itself: the same key means the same mask on every one. Under `jit` alone leave it out.
 
     Returns:
       An array with the shape and dtype of `x`, equal to `x` in expectation where the rate is below 1.
@@ -106,9 +109,10 @@ def dropout(
         return x
     if random.settled(rate, 1.0):
         return jnp.zeros_like(x)
+    checks.key(key)
     # What is bound here stays the Python number that it may be; `checkpoint` traces its arguments.
     drop = functools.partial(_drop, keep=1.0 - random.probability(rate), shape=shape, width=bits)
-    return (jax.checkpoint(drop) if recompute else drop)(key, x)
+    return (jax.checkpoint(drop) if recompute else drop)(random.for_shard(key, axis_name), x)
 
 
 def _drop(key: Key, x: Array, *, keep: float | Array, shape: tuple[int, ...], width: int) -> Array:

@@ -3,11 +3,11 @@
 import jax.numpy as jnp
 
 from regjax._src import checks, random
-from regjax._src.types import Array, ArrayLike, Key, Scalar
+from regjax._src.types import Array, ArrayLike, AxisName, Key, Scalar
 from regjax.stochastic._dropout import dropout
 
 
-def embedding_dropout(key: Key, embedding: ArrayLike, rate: Scalar) -> Array:
+def embedding_dropout(key: Key, embedding: ArrayLike, rate: Scalar, *, axis_name: AxisName = None) -> Array:
     r"""Drops rows of an embedding table at random and scales up the others.
 
     .. math::
@@ -26,6 +26,9 @@ def embedding_dropout(key: Key, embedding: ArrayLike, rate: Scalar) -> Array:
       key: a PRNG key; a rate of 0 or 1 that is a Python number does not look at it.
       embedding: floating array ``[vocabulary, features]``.
       rate: probability :math:`p` of dropping a word, in [0, 1]; may be traced.
+      axis_name: under `shard_map`, the names of mesh axes, one or a tuple, along which each shard draws for itself, be
+        it for its part of the vocabulary or for its part of the batch: the same key means the same mask on every one.
+        Under `jit` alone leave it out.
 
     Returns:
       An array with the shape and dtype of `embedding`, equal to it in expectation where the rate is below 1.
@@ -51,10 +54,12 @@ def embedding_dropout(key: Key, embedding: ArrayLike, rate: Scalar) -> Array:
     """
     embedding = checks.floating("embedding", embedding)
     checks.leading_axis("embedding", embedding.shape)
-    return dropout(key, embedding, rate, broadcast_dims=range(1, embedding.ndim))
+    return dropout(key, embedding, rate, broadcast_dims=range(1, embedding.ndim), axis_name=axis_name)
 
 
-def drop_words(key: Key, embedded: Array, rate: Scalar, *, words: Array, vocabulary: int) -> Array:
+def drop_words(
+    key: Key, embedded: Array, rate: Scalar, *, words: Array, vocabulary: int, axis_name: AxisName = None
+) -> Array:
     """Returns what looking up `words` in the dropped table would give, from what looking them up in the table gave.
 
     Args:
@@ -64,10 +69,11 @@ def drop_words(key: Key, embedded: Array, rate: Scalar, *, words: Array, vocabul
       words: integer array ``[...]``. Numbers outside of the vocabulary are not dropped, so that the NaNs which Flax
         gives for them stay seen.
       vocabulary: the number of rows of the table.
+      axis_name: mesh axes along which each shard draws for itself.
     """
     if random.settled(rate, 1.0):
         return jnp.zeros_like(embedded)
     keep = 1.0 - random.probability(rate)
     # The mask of the table, drawn as `dropout` draws it.
-    kept = random.keep_mask(key, keep, (vocabulary, 1))
+    kept = random.keep_mask(random.for_shard(key, axis_name), keep, (vocabulary, 1))
     return jnp.where(jnp.take(kept, words, axis=0, mode="fill", fill_value=True), random.unbias(embedded, keep), 0)

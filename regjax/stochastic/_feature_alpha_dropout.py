@@ -1,11 +1,11 @@
 """Feature-alpha dropout: alpha dropout of whole channels."""
 
 from regjax._src import checks
-from regjax._src.types import Array, ArrayLike, Key, Scalar
+from regjax._src.types import Array, ArrayLike, AxisName, Key, Scalar
 from regjax.stochastic._alpha_dropout import alpha_dropout
 
 
-def feature_alpha_dropout(key: Key, x: ArrayLike, rate: Scalar) -> Array:
+def feature_alpha_dropout(key: Key, x: ArrayLike, rate: Scalar, *, axis_name: AxisName = None) -> Array:
     r"""Drops whole channels to the negative saturation of SELU and keeps mean 0 and variance 1.
 
     .. math::
@@ -21,6 +21,8 @@ def feature_alpha_dropout(key: Key, x: ArrayLike, rate: Scalar) -> Array:
       key: a PRNG key; a rate of 0 or 1 that is a Python number does not look at it.
       x: floating array ``[batch, *spatial, channels]``, the output of a SELU.
       rate: probability :math:`p` of dropping, in [0, 1]; may be traced.
+      axis_name: under `shard_map`, the names of the mesh axes over which `x` is sharded, one or a tuple, so that each
+        shard draws for itself: the same key means the same mask on every one. Under `jit` alone leave it out.
 
     Returns:
       An array with the shape and dtype of `x`, computed in float32, or float64 for a float64 `x`.
@@ -45,4 +47,5 @@ def feature_alpha_dropout(key: Key, x: ArrayLike, rate: Scalar) -> Array:
       <https://arxiv.org/abs/1411.4280>`_, 2015 (whole channels)
     """
     x = checks.floating("x", x)
-    return alpha_dropout(key, x, rate, broadcast_dims=checks.spatial_axes("x", x.shape))
+    spatial = checks.spatial_axes("x", x.shape)
+    return alpha_dropout(key, x, rate, broadcast_dims=spatial, axis_name=axis_name)

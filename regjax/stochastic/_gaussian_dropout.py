@@ -2,10 +2,10 @@
 
 from regjax._src import checks, random
 from regjax._src.numerics import number, widen
-from regjax._src.types import Array, ArrayLike, Key, Scalar
+from regjax._src.types import Array, ArrayLike, AxisName, Key, Scalar
 
 
-def gaussian_dropout(key: Key, x: ArrayLike, rate: Scalar) -> Array:
+def gaussian_dropout(key: Key, x: ArrayLike, rate: Scalar, *, axis_name: AxisName = None) -> Array:
     r"""Multiplies every entry by Gaussian noise with the mean and variance of dropout.
 
     .. math::
@@ -18,6 +18,8 @@ def gaussian_dropout(key: Key, x: ArrayLike, rate: Scalar) -> Array:
       key: a PRNG key; a rate of 0 that is a Python number does not look at it.
       x: floating array of any shape.
       rate: the rate :math:`p` of the dropout that has this variance, in [0, 1); may be traced.
+      axis_name: under `shard_map`, the names of the mesh axes over which `x` is sharded, one or a tuple, so that each
+        shard draws for itself: the same key means the same noise on every one. Under `jit` alone leave it out.
 
     Returns:
       An array with the shape and dtype of `x`, equal to `x` in expectation. The noise is drawn in float32, or float64
@@ -46,4 +48,4 @@ def gaussian_dropout(key: Key, x: ArrayLike, rate: Scalar) -> Array:
     p = random.probability(rate)
     wide = widen(x)
     deviation = number((p / (1 - p)) ** 0.5, wide.dtype)
-    return (wide * (1 + deviation * random.normal(key, wide))).astype(x.dtype)
+    return (wide * (1 + deviation * random.normal(random.for_shard(key, axis_name), wide))).astype(x.dtype)

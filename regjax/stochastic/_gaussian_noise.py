@@ -1,10 +1,10 @@
 """Gaussian noise that is added."""
 
 from regjax._src import checks, random
-from regjax._src.types import Array, ArrayLike, Key, Scalar
+from regjax._src.types import Array, ArrayLike, AxisName, Key, Scalar
 
 
-def gaussian_noise(key: Key, x: ArrayLike, stddev: Scalar) -> Array:
+def gaussian_noise(key: Key, x: ArrayLike, stddev: Scalar, *, axis_name: AxisName = None) -> Array:
     r"""Adds Gaussian noise.
 
     .. math::
@@ -17,6 +17,8 @@ def gaussian_noise(key: Key, x: ArrayLike, stddev: Scalar) -> Array:
       key: a PRNG key; a `stddev` of 0 that is a Python number does not look at it.
       x: floating array of any shape.
       stddev: standard deviation :math:`\sigma`, finite and >= 0; may be traced.
+      axis_name: under `shard_map`, the names of the mesh axes over which `x` is sharded, one or a tuple, so that each
+        shard draws for itself: the same key means the same noise on every one. Under `jit` alone leave it out.
 
     Returns:
       An array with the shape and dtype of `x`, equal to `x` in expectation. The noise is drawn in float32, or float64
@@ -40,4 +42,6 @@ def gaussian_noise(key: Key, x: ArrayLike, stddev: Scalar) -> Array:
     """
     x = checks.floating("x", x)
     checks.strength("stddev", stddev)
-    return random.add_normal(key, x, stddev)
+    if random.settled(stddev, 0.0):
+        return x
+    return random.add_normal(random.for_shard(key, axis_name), x, stddev)

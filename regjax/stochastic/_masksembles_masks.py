@@ -2,6 +2,7 @@
 
 import bisect
 import functools
+import math
 
 import numpy as np
 
@@ -57,7 +58,7 @@ def masksembles_masks(num_features: int, num_masks: int, scale: float, *, seed: 
         checks.at_least("num_features", num_features, 1),
         checks.at_least("num_masks", num_masks, 1),
         checks.mask_scale(scale),
-        checks.at_least("seed", seed, 0),
+        checks.at_least("seed", seed, 0, maximum=math.inf),
     )
 
 

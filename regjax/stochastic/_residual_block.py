@@ -6,7 +6,7 @@ from typing import Any
 import jax
 
 from regjax._src import checks
-from regjax._src.types import Array, ArrayLike, Key, Scalar
+from regjax._src.types import Array, ArrayLike, AxisName, Key, Scalar
 from regjax.stochastic._skip import Checkpoint, Conditional, ShapeOf, skip
 from regjax.stochastic._stochastic_depth import stochastic_depth
 from regjax.stochastic._subset import subset
@@ -15,7 +15,13 @@ MODES = ("row", "batch", "subset", "skip")
 
 
 def residual_block(
-    key: Key, residual_fn: Callable[[Array], Array], x: ArrayLike, rate: Scalar, *, mode: str = "row"
+    key: Key,
+    residual_fn: Callable[[Array], Array],
+    x: ArrayLike,
+    rate: Scalar,
+    *,
+    mode: str = "row",
+    axis_name: AxisName = None,
 ) -> Array:
     r"""Adds a residual branch that is dropped at random.
 
@@ -23,23 +29,25 @@ def residual_block(
 
       y = x + s \odot f(x), \qquad \mathbb{E}[s] = 1
 
-    ========  ===========================================================  ======================================
-    `mode`    :math:`s`                                                    :math:`f` is computed on
-    ========  ===========================================================  ======================================
-    "row"     for each row :math:`1/(1-p)` or 0, independently             all rows
-    "batch"   for all rows :math:`1/(1-p)` or 0                            all rows
-    "skip"    as "batch"                                                   all rows, or not at all
-    "subset"  :math:`B/k` for :math:`k` rows, drawn without replacement,   the :math:`k` rows
+    ========  ===============================================================  ======================================
+    `mode`    :math:`s`                                                        :math:`f` is computed on
+    ========  ===============================================================  ======================================
+    "row"     for each row :math:`1/(1-p)` or 0, independently                 all rows
+    "batch"   for all rows :math:`1/(1-p)` or 0                                all rows
+    "skip"    as "batch"                                                       all rows, or not at all
+    "subset"  :math:`B/k` for :math:`k` rows, drawn without replacement,       the :math:`k` rows
               0 for the others; :math:`k = \max(\lfloor B(1-p) \rfloor, 1)`
-    ========  ===========================================================  ======================================
+    ========  ===============================================================  ======================================
 
     "subset" spares a share :math:`p` of the time and memory of every step, forward and backward. Its branch sees a
     batch of :math:`k` rows, which matters if it normalizes over the batch, and it always keeps a row, even at rate 1.
-    Where the batch is sharded, gathering rows moves them between devices: use it inside `shard_map`, with a key for
-    each shard. "skip" spares all of the branch in a share :math:`p` of the steps; it is a `jax.lax.cond`, which
-    `jax.vmap` over keys or rates turns into computing both sides. In this mode a gradient keeps of the branch what
-    matrix products, convolutions, reductions and comparisons gave, and computes arithmetic on single entries, such as
-    an activation function, once more: callbacks in the branch may run twice, and ordered ones are refused.
+    Where the batch is sharded, gathering rows moves them between devices: use it inside `shard_map` with `axis_name`,
+    where each shard draws among its own rows. "skip" spares all of the branch in a share :math:`p` of the steps; it is
+    a `jax.lax.cond`, which `jax.vmap` over keys or rates turns into computing both sides. In this mode a gradient keeps
+    of the branch what matrix products, convolutions, reductions and comparisons gave, and computes arithmetic on single
+    entries, such as an activation function, once more: callbacks in the branch may run twice, and ordered ones are
+    refused. With `axis_name`, shards skip apart from each other, so a branch must not exchange anything along these
+    axes.
 
     Args:
       key: a PRNG key. Two blocks need two keys.
@@ -49,6 +57,8 @@ def residual_block(
       x: floating array ``[batch, ...]``.
       rate: probability :math:`p` of dropping, in [0, 1]; may be traced except in mode "subset", where it sets shapes.
       mode: see above.
+      axis_name: under `shard_map`, the names of the mesh axes over which `x` is sharded, one or a tuple, so that each
+        shard draws for itself: the same key means the same draw on every one. Under `jit` alone leave it out.
 
     Returns:
       An array with the shape of `x` and the dtype of ``x + residual_fn(x)``; equal to that in expectation where the
@@ -76,6 +86,7 @@ def residual_block(
       Oquab et al, `DINOv2: Learning Robust Visual Features without Supervision
       <https://arxiv.org/abs/2304.07193>`_, 2023 (section 5, the mode "subset")
     """
+    checks.function("residual_fn", residual_fn, of="an array")
 
     def residual(_: tuple[()], rows: Array) -> Array:
         return residual_fn(rows)
@@ -87,6 +98,7 @@ def residual_block(
         x,
         rate,
         mode=mode,
+        axis_name=axis_name,
         conditional=jax.lax.cond,
         shape_of=jax.eval_shape,
         checkpoint=jax.checkpoint,
@@ -106,6 +118,7 @@ def add_residual(
     rate: Scalar,
     *,
     mode: str,
+    axis_name: AxisName,
     conditional: Conditional,
     shape_of: ShapeOf,
     checkpoint: Checkpoint,
@@ -121,7 +134,8 @@ def add_residual(
         return result
 
     if mode == "skip":
-        return skip(key, branch, target, x, rate, conditional=conditional, shape_of=shape_of, checkpoint=checkpoint)
+        transforms = {"conditional": conditional, "shape_of": shape_of, "checkpoint": checkpoint}
+        return skip(key, branch, target, x, rate, axis_name=axis_name, **transforms)
     if mode == "subset":
-        return subset(key, lambda rows: branch(target, rows), x, rate)
-    return x + stochastic_depth(key, branch(target, x), rate, mode=mode)
+        return subset(key, lambda rows: branch(target, rows), x, rate, axis_name=axis_name)
+    return x + stochastic_depth(key, branch(target, x), rate, mode=mode, axis_name=axis_name)

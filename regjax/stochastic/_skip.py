@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from regjax._src import random
-from regjax._src.types import Array, Key, Scalar
+from regjax._src.types import Array, AxisName, Key, Scalar
 
 Branch: TypeAlias = Callable[[Any, Array], Array]
 # (predicate, on_true, on_false, target, x) -> Array, like `jax.lax.cond`.
@@ -35,6 +35,7 @@ def skip(
     x: Array,
     rate: Scalar,
     *,
+    axis_name: AxisName,
     conditional: Conditional,
     shape_of: ShapeOf,
     checkpoint: Checkpoint,
@@ -57,4 +58,5 @@ def skip(
     # What the backward pass needs leaves the conditional, so it is written to memory, and as zeros where the branch was
     # dropped. Outside of a conditional, the compiler would compute the cheap part of it where it is used.
     economical = checkpoint(kept, prevent_cse=False, policy=is_kept)
-    return conditional(random.keep_mask(key, keep, ()), economical, dropped, target, x)
+    keeps = random.keep_mask(random.for_shard(key, axis_name), keep, ())
+    return conditional(keeps, economical, dropped, target, x)

@@ -1,13 +1,15 @@
 """Stochastic depth: whole residual branches are lost."""
 
 from regjax._src import checks
-from regjax._src.types import Array, ArrayLike, Key, Scalar
+from regjax._src.types import Array, ArrayLike, AxisName, Key, Scalar
 from regjax.stochastic._dropout import dropout
 
 MODES = ("row", "batch")
 
 
-def stochastic_depth(key: Key, residual: ArrayLike, rate: Scalar, *, mode: str = "row") -> Array:
+def stochastic_depth(
+    key: Key, residual: ArrayLike, rate: Scalar, *, mode: str = "row", axis_name: AxisName = None
+) -> Array:
     r"""Drops a residual branch, for every example by itself or for the whole batch.
 
     .. math::
@@ -23,6 +25,8 @@ def stochastic_depth(key: Key, residual: ArrayLike, rate: Scalar, *, mode: str =
       residual: floating array ``[batch, ...]``, the output of the branch.
       rate: probability :math:`p` of dropping, in [0, 1]; may be traced.
       mode: `"row"` draws for every entry of the leading axis, `"batch"` draws once.
+      axis_name: under `shard_map`, the names of the mesh axes over which `residual` is sharded, one or a tuple, so that
+        each shard draws for itself: the same key means the same draw on every one. Under `jit` alone leave it out.
 
     Returns:
       An array with the shape and dtype of `residual`, equal to it in expectation where the rate is below 1.
@@ -46,4 +50,5 @@ def stochastic_depth(key: Key, residual: ArrayLike, rate: Scalar, *, mode: str =
     checks.one_of("mode", mode, MODES)
     if mode == "row":
         checks.leading_axis("residual", residual.shape)
-    return dropout(key, residual, rate, broadcast_dims=range(1 if mode == "row" else 0, residual.ndim))
+    shared = range(1 if mode == "row" else 0, residual.ndim)
+    return dropout(key, residual, rate, broadcast_dims=shared, axis_name=axis_name)

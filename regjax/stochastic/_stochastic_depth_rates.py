@@ -19,7 +19,7 @@ def stochastic_depth_rates(num_layers: int, max_rate: Scalar) -> tuple[Scalar, .
       max_rate: the rate of the last layer, in [0, 1]; may be traced.
 
     Returns:
-      One rate for each layer, 0 alone for a single layer. To scan over layers, stack them: `jnp.stack(rates)`.
+      One rate for each layer, 0 alone for a single layer. To scan over layers, stack them with `jnp.stack(rates)`.
 
     Raises:
       TypeError: if `num_layers` is not a Python integer, or `max_rate` is of a wrong kind.

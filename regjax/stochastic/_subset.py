@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 
 from regjax._src import checks, random
+from regjax._src.explicit import automatic
 from regjax._src.numerics import widen
-from regjax._src.types import Array, Key, Scalar
+from regjax._src.types import Array, AxisName, Key, Scalar
 
 
 def kept_rows(batch: int, rate: Scalar) -> int:
@@ -20,7 +21,7 @@ def kept_rows(batch: int, rate: Scalar) -> int:
     return min(max(math.floor(batch * (1.0 - random.probability(rate) + 1e-7)), 1), batch)
 
 
-def subset(key: Key, branch: Callable[[Array], Array], x: Array, rate: Scalar) -> Array:
+def subset(key: Key, branch: Callable[[Array], Array], x: Array, rate: Scalar, *, axis_name: AxisName) -> Array:
     """Adds the branch, computed on a fixed number of random rows and scaled up by their share."""
     checks.leading_axis("x", x.shape)
     batch = x.shape[0]
@@ -29,8 +30,16 @@ def subset(key: Key, branch: Callable[[Array], Array], x: Array, rate: Scalar) -
         return x + branch(x)
     checks.key(key)
     # In the order of the batch, so that memory is read and written in order.
-    rows = jnp.sort(jax.random.permutation(key, batch)[:count])
-    residual = branch(x.at[rows].get(unique_indices=True, indices_are_sorted=True))
+    rows = jnp.sort(jax.random.permutation(random.for_shard(key, axis_name), batch)[:count])
+    residual = branch(automatic(_get, x, rows, over=(0,)))
     dtype = jnp.result_type(x, residual)
     scaled = (widen(residual) * (batch / count)).astype(dtype)
-    return x.astype(dtype).at[rows].add(scaled, unique_indices=True, indices_are_sorted=True)
+    return automatic(_add, x.astype(dtype), rows, scaled)
+
+
+def _get(x: Array, rows: Array) -> Array:
+    return x.at[rows].get(unique_indices=True, indices_are_sorted=True)
+
+
+def _add(x: Array, rows: Array, change: Array) -> Array:
+    return x.at[rows].add(change, unique_indices=True, indices_are_sorted=True)

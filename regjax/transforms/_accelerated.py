@@ -6,12 +6,12 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from regjax._src import checks, recorder
+from regjax._src import checks
 from regjax._src.numerics import add, number, widen
 from regjax._src.tree import is_floating
 from regjax._src.types import Array, PyTree, ScalarOrSchedule
 from regjax.regularizers import Regularizer
-from regjax.transforms._describe import touched_by
+from regjax.transforms._describe import tell
 from regjax.transforms._move_by_prox import move_by_prox
 from regjax.transforms._updates import map_updates, value_at
 
@@ -39,7 +39,7 @@ def accelerated_proximal(
         term.require_prox()
 
     def init_fn(params: PyTree) -> AcceleratedState:
-        recorder.tell(touched_by(regularizer.terms(), params, "proximal"))
+        tell("proximal", regularizer.terms(), params, learning_rate=learning_rate, metric="identity")
         # Copied, so that donating the parameters does not take the solution with them.
         solution = jax.tree.map(lambda leaf: jnp.array(leaf, jnp.result_type(leaf)), params)
         return AcceleratedState(jnp.zeros((), jnp.int32), jnp.ones((), jnp.float32), solution)
@@ -65,7 +65,7 @@ def _inner_product(steps: PyTree, progress: PyTree) -> Array:
     total = jnp.zeros((), jnp.float32)
     for u, ahead in zip(jax.tree.leaves(steps), jax.tree.leaves(progress), strict=True):
         if is_floating(u):
-            total = add(total, jnp.vdot(widen(u), widen(ahead)))
+            total = add(total, jnp.sum(widen(u) * widen(ahead)))
     return total
 
 

@@ -4,11 +4,11 @@ from typing import Any
 
 import optax
 
-from regjax._src import checks, recorder
+from regjax._src import checks
 from regjax._src.gradients import wide_gradient
 from regjax._src.types import PyTree
 from regjax.regularizers import Regularizer
-from regjax.transforms._describe import touched_by
+from regjax.transforms._describe import tell
 from regjax.transforms._updates import map_updates
 
 
@@ -53,14 +53,13 @@ def add_penalty_gradients(regularizer: Regularizer) -> optax.GradientTransformat
         checks.has_gradient(term.name)
 
     def init_fn(params: PyTree) -> optax.EmptyState:
-        touched = touched_by(regularizer.terms(), params, "add_penalty_gradients")
-        recorder.tell(touched)
+        tell("add_penalty_gradients", regularizer.terms(), params)
         return optax.EmptyState()
 
     def update_fn(updates: PyTree, state: Any, params: PyTree = None, **extra_args: Any) -> tuple[PyTree, Any]:
         del extra_args
         checks.params_given(params)
-        gradient = wide_gradient(regularizer.penalty, params)
+        gradient = wide_gradient(regularizer.penalty_among, params)
         return map_updates(lambda u, _, g: u + g.astype(u.dtype), updates, params, gradient), state
 
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)

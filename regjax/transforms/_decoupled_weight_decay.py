@@ -10,9 +10,9 @@ from regjax import masks
 from regjax._src import checks, recorder
 from regjax._src.numerics import number
 from regjax._src.paths import leaf_paths
+from regjax._src.shown import plain
 from regjax._src.tree import align
 from regjax._src.types import Array, PyTree, ScalarOrSchedule
-from regjax._src.value import short
 from regjax.transforms._updates import map_updates, value_at
 
 
@@ -98,12 +98,13 @@ def decoupled_weight_decay(
     if isinstance(anchor, str):
         checks.one_of("anchor", anchor, ["initial"])
     which = masks.as_mask(mask)
+    settings: dict[str, Any] = {"weight_decay": weight_decay, "learning_rate": learning_rate}
+    settings |= ({"cautious": True} if cautious else {}) | ({} if anchor is None else {"anchor": plain(anchor)})
 
     def init_fn(params: PyTree) -> DecoupledWeightDecayState:
         keep = masks.resolve(which, params)
-        recorder.tell(
-            {path: text() for path, kept in zip(leaf_paths(params), jax.tree.leaves(keep), strict=True) if kept}
-        )
+        leaves = {path: () for path, kept in zip(leaf_paths(params), jax.tree.leaves(keep), strict=True) if kept}
+        recorder.tell("decoupled_weight_decay", leaves, **settings)
         return DecoupledWeightDecayState(jnp.zeros((), jnp.int32), initial_anchor(keep, params))
 
     def initial_anchor(keep: PyTree, params: PyTree) -> PyTree:
@@ -113,10 +114,6 @@ def decoupled_weight_decay(
         checks.same_shapes("anchor", target, "params", params)
         # Copied, so that donating the parameters does not take the anchor with them.
         return jax.tree.map(lambda kept, a: jnp.array(a) if kept else optax.MaskedNode(), keep, target)
-
-    def text() -> str:
-        shown = "a schedule" if callable(weight_decay) else short(weight_decay)
-        return f"decoupled_weight_decay: {shown}{'' if learning_rate is None else ' * learning_rate'}"
 
     def update_fn(updates: PyTree, state: Any, params: PyTree = None, **extra_args: Any) -> tuple[PyTree, Any]:
         del extra_args

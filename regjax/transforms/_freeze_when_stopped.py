@@ -73,7 +73,7 @@ def freeze_when_stopped(stopping: EarlyStopping) -> optax.GradientTransformation
     checks.stopping(stopping, EarlyStopping)
 
     def init_fn(params: PyTree) -> FreezeWhenStoppedState:
-        recorder.tell(dict.fromkeys(leaf_paths(params), "freeze_when_stopped"))
+        recorder.tell("freeze_when_stopped", dict.fromkeys(leaf_paths(params), ()))
         return FreezeWhenStoppedState(stopping.init(params))
 
     def update_fn(

@@ -68,7 +68,15 @@ def metric_of(name: str, moment: str, formula: Callable[[Array, Any], Array]) ->
     def diagonal(state: PyTree) -> PyTree:
         return as_tree(weights(state))
 
+    diagonal.__name__ = name  # for reports
     return Metric(diagonal, weights)
+
+
+def metric_name(metric: str | Metric | Callable[[PyTree], PyTree]) -> str:
+    """Returns what a report calls a metric."""
+    if isinstance(metric, str):
+        return metric
+    return getattr(metric.diagonal if isinstance(metric, Metric) else metric, "__name__", "a function")
 
 
 def read(metric: Metric | Callable[[PyTree], PyTree], state: PyTree) -> Weights:

@@ -4,10 +4,10 @@ from typing import Any
 
 import optax
 
-from regjax._src import checks, recorder
+from regjax._src import checks
 from regjax._src.types import PyTree
 from regjax.constraints import Constraint
-from regjax.transforms._describe import touched_by
+from regjax.transforms._describe import tell
 from regjax.transforms._move_by_projection import move_by_projection
 
 
@@ -50,8 +50,7 @@ def project(constraint: Constraint) -> optax.GradientTransformationExtraArgs:
     checks.instance("constraint", constraint, Constraint, "be a constraint such as `regjax.constraints.max_norm(3.0)`")
 
     def init_fn(params: PyTree) -> optax.EmptyState:
-        touched = touched_by(constraint.terms(), params, "project")
-        recorder.tell(touched)
+        tell("project", constraint.terms(), params)
         return optax.EmptyState()
 
     def update_fn(updates: PyTree, state: Any, params: PyTree = None, **extra_args: Any) -> tuple[PyTree, Any]:

@@ -6,11 +6,11 @@ from typing import Any, Literal, NamedTuple
 import jax.numpy as jnp
 import optax
 
-from regjax._src import checks, recorder
+from regjax._src import checks
 from regjax._src.types import Array, PyTree, ScalarOrSchedule
 from regjax.regularizers import Regularizer
-from regjax.transforms._describe import touched_by
-from regjax.transforms._metric import Metric, read, refuse_identity
+from regjax.transforms._describe import tell
+from regjax.transforms._metric import Metric, metric_name, read, refuse_identity
 from regjax.transforms._move_by_prox import move_by_prox
 from regjax.transforms._updates import aligned, value_at
 
@@ -116,7 +116,7 @@ def proximal(
         state = inner.init(params)
         if isinstance(metric, str):
             refuse_identity(state)
-        recorder.tell(touched_by(regularizer.terms(), params, "proximal"))
+        tell("proximal", regularizer.terms(), params, learning_rate=learning_rate, metric=metric_name(metric))
         return ProximalState(state, jnp.zeros((), jnp.int32))
 
     def update_fn(updates: PyTree, state: Any, params: PyTree = None, **extra_args: Any) -> tuple[PyTree, Any]:

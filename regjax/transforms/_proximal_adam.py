@@ -97,6 +97,9 @@ def proximal_adam(
     checks.regularizer(regularizer, Regularizer)
     checks.number_or_schedule("learning_rate", learning_rate)
     checks.rate_below_one("b1", b1)
+    checks.rate_below_one("b2", b2)
+    checks.flag("nesterov", nesterov)
+    checks.flag("amsgrad", amsgrad)
     checks.one_variant(nesterov, amsgrad)
     checks.mask_of_decay(mask, weight_decay)
     if amsgrad:

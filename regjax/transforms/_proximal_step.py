@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import optax
 
-from regjax._src import checks, recorder
+from regjax._src import checks
 from regjax._src.types import Array, PyTree, ScalarOrSchedule
 from regjax.regularizers import Regularizer
-from regjax.transforms._describe import touched_by
+from regjax.transforms._describe import tell
 from regjax.transforms._metric import as_weights
 from regjax.transforms._move_by_prox import move_by_prox
 from regjax.transforms._updates import value_at
@@ -84,8 +84,7 @@ def proximal_step(
     checks.number_or_schedule("learning_rate", learning_rate)
 
     def init_fn(params: PyTree) -> ProximalStepState:
-        touched = touched_by(regularizer.terms(), params, "proximal_step")
-        recorder.tell(touched)
+        tell("proximal_step", regularizer.terms(), params, learning_rate=learning_rate, metric=metric)
         return ProximalStepState(jnp.zeros((), jnp.int32))
 
     def update_fn(updates: PyTree, state: Any, params: PyTree = None, **extra_args: Any) -> tuple[PyTree, Any]:

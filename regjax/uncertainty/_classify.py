@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from regjax._src import checks
+from regjax._src.explicit import zeros_like
 from regjax._src.numerics import widen
 from regjax._src.types import Array, Key
 from regjax.uncertainty._measures import entropy, information, minority_share, vote
@@ -110,7 +111,7 @@ def mc_classify(
       <https://arxiv.org/abs/1506.02142>`_, 2016
     """
     checks.flag("from_logits", from_logits)
-    num_samples, size = check_arguments(key, num_samples, batch_size)
+    num_samples, size = check_arguments(fn, key, num_samples, batch_size)
 
     def one_pass(sample_key: Key) -> _Summary:
         output = widen(checks.classes("fn(key, *args)", fn(sample_key, *args)))
@@ -118,7 +119,7 @@ def mc_classify(
         return _Summary(probabilities, entropy(probabilities), vote(probabilities))
 
     traced = trace(one_pass, key)
-    initial = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), traced.shapes)
+    initial = jax.tree.map(zeros_like, traced.shapes)
     summary = fold_passes(traced, _update, initial, key, num_samples=num_samples, size=size)
     predictive = entropy(summary.probabilities)
     return Classification(

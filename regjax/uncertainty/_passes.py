@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from regjax._src import checks
+from regjax._src.shards import carried
 from regjax._src.types import Array, Key, PyTree
 from regjax.uncertainty._shared import Pass
 
@@ -34,8 +35,9 @@ class Chunk(NamedTuple):
         return jnp.where(self.valid.reshape((-1,) + (1,) * (values.ndim - 1)), values, jnp.zeros_like(values))
 
 
-def check_arguments(key: Key, num_samples: int, batch_size: int | None) -> tuple[int, int]:
+def check_arguments(fn: Any, key: Key, num_samples: int, batch_size: int | None) -> tuple[int, int]:
     """Returns the number of samples and how many to run at a time."""
+    checks.function("fn", fn, of="a key")
     checks.key(key)
     num_samples = checks.at_least("num_samples", num_samples, 1)
     batch_size = 1 if batch_size is None else checks.at_least("batch_size", batch_size, 1)
@@ -85,14 +87,15 @@ def fold_passes(
             indices = jnp.minimum(before + jnp.arange(size, dtype=jnp.int32), num_samples - 1)
             return jax.vmap(lambda index: rest(sample_key(key, index)))(indices)
 
-        def body(carry: tuple[Carry, Array], _: None) -> tuple[tuple[Carry, Array], None]:
+        def body(carry: tuple[Carry, Array]) -> tuple[Carry, Array]:
             accumulated, before = carry
             total = jnp.minimum(before + size, num_samples)
             valid = before + jnp.arange(size, dtype=jnp.int32) < num_samples
-            return (step(accumulated, Chunk(run(before), valid, before, total)), before + size), None
+            return step(accumulated, Chunk(run(before), valid, before, total)), before + size
 
         num_chunks = -(-num_samples // size)
-        (accumulated, _), _ = jax.lax.scan(body, (initial, jnp.zeros((), jnp.int32)), length=num_chunks)
+        start = carried(body, (initial, jnp.zeros((), jnp.int32)))
+        (accumulated, _), _ = jax.lax.scan(lambda carry, _: (body(carry), None), start, length=num_chunks)
         return accumulated
 
     return fold(one_pass.jaxpr.consts, initial, key)

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from regjax._src import checks
+from regjax._src.explicit import zeros_like
 from regjax._src.numerics import widen
 from regjax._src.types import Array, Key, PyTree
 from regjax.uncertainty._passes import Chunk, check_arguments, fold_passes
@@ -106,7 +107,7 @@ def mc_regress(
       <https://arxiv.org/abs/1506.02142>`_, 2016; Chan, Golub and LeVeque, Updating Formulae and a Pairwise Algorithm
       for Computing Sample Variances, 1979
     """
-    num_samples, size = check_arguments(key, num_samples, batch_size)
+    num_samples, size = check_arguments(fn, key, num_samples, batch_size)
 
     def one_pass(sample_key: Key) -> PyTree:
         return jax.tree.map(lambda leaf: widen(checks.floating("fn(key, *args)", leaf)), fn(sample_key, *args))
@@ -117,7 +118,7 @@ def mc_regress(
 
     traced = trace(one_pass, key)
     shapes, structure = jax.tree.flatten(traced.shapes)
-    initial = [_Moments(*[jnp.zeros(leaf.shape, leaf.dtype)] * 3) for leaf in shapes]
+    initial = [_Moments(*[zeros_like(leaf)] * 3) for leaf in shapes]
     moments = fold_passes(traced, step, initial, key, num_samples=num_samples, size=size)
     return Regression(
         mean=structure.unflatten([m.reference + m.mean for m in moments]),

@@ -36,7 +36,8 @@ def mc_samples(
     Args:
       fn: one stochastic pass, `fn(key, *args)`; with Flax, `functools.partial` of :func:`regjax.linen.mc_apply` or
         :func:`regjax.nnx.mc_call`. It may return any tree of arrays.
-      key: a PRNG key.
+      key: a PRNG key. Under `shard_map` the same key draws the same on every shard, unless ``jax.lax.axis_index`` is
+        folded in, here or by the layers of `fn` that take `axis_name`.
       *args: passed to `fn`, the same in every pass; they need not be arrays.
       num_samples: the number :math:`T` of passes.
       batch_size: how many passes are computed at a time, by `jax.vmap`; None means one at a time, without `vmap`. Under
@@ -58,8 +59,11 @@ def mc_samples(
       ... )
       >>> samples.shape
       (10, 3)
+
+    References:
+      Gal and Ghahramani, `Dropout as a Bayesian Approximation <https://arxiv.org/abs/1506.02142>`_, 2016
     """
-    num_samples, size = check_arguments(key, num_samples, batch_size)
+    num_samples, size = check_arguments(fn, key, num_samples, batch_size)
     traced = trace(lambda sample_key: fn(sample_key, *args), key)
 
     @jax.jit

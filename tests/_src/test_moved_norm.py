@@ -48,7 +48,7 @@ def test_narrow_leaves_are_measured_in_float32():
     np.testing.assert_allclose(have, norm(u.astype(jnp.float32) + p.astype(jnp.float32), (0,)), rtol=3e-7)
 
 
-@pytest.mark.parametrize("axes", [(0,), (1,)])
+@pytest.mark.parametrize("axes", [(0,), pytest.param((1,), marks=pytest.mark.slow)])
 def test_derivatives_of_every_kind(axes):
     u, p = pair((9, 4))
     p = p.at[:, 0].set(-u[:, 0]).at[0].set(-u[0])  # a column and a row that move to zero

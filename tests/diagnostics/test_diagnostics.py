@@ -105,7 +105,7 @@ def test_describe_a_rule():
 def full_chain(weight_decay=0.01):
     return optax.chain(
         transforms.add_penalty_gradients(regularizers.l2(0.1, mask="**/bias")),
-        optax.adam(0.1),
+        optax.sgd(0.1),
         transforms.decoupled_weight_decay(weight_decay, optax.constant_schedule(0.1), mask="**/kernel"),
         transforms.proximal_step(regularizers.l1(0.1), 0.1),
         transforms.project(constraints.non_negative()),
@@ -113,8 +113,8 @@ def full_chain(weight_decay=0.01):
 
 
 KERNEL_RULES = (
-    "decoupled_weight_decay: 0.01 * learning_rate",
-    "proximal_step: l1(strength=0.1)",
+    "decoupled_weight_decay: weight_decay=0.01, learning_rate=<schedule, 0.1 at step 0>",
+    "proximal_step: l1(strength=0.1), learning_rate=0.1",
     "project: non_negative()",
 )
 BIAS_RULES = ("add_penalty_gradients: l2(strength=0.1)", *KERNEL_RULES[1:])
@@ -141,16 +141,22 @@ def test_describe_sees_what_a_wrapper_hides():
     inner = transforms.proximal_step(regularizers.l1(0.1), 0.1)
     partition = optax.partition({"train": inner, "freeze": optax.set_to_zero()}, labels)
     described = rules(diagnostics.describe(partition, PARAMS))
-    assert described == {"dense/bias": (), "dense/kernel": ("proximal_step: l1(strength=0.1)",), "n": ()}
+    assert described == {
+        "dense/bias": (),
+        "dense/kernel": ("proximal_step: l1(strength=0.1), learning_rate=0.1",),
+        "n": (),
+    }
 
 
 def test_describe_under_inject_hyperparams_and_of_abstract_parameters():
     injected = optax.inject_hyperparams(transforms.decoupled_weight_decay)(0.1, mask="**/kernel")
     shapes = jax.eval_shape(lambda: PARAMS)
     described = rules(diagnostics.describe(injected, shapes))
-    assert described["dense/kernel"] == ("decoupled_weight_decay: <traced>",)
+    assert described["dense/kernel"] == ("decoupled_weight_decay: weight_decay=<injected, 0.1>",)
     schedule = transforms.decoupled_weight_decay(optax.constant_schedule(0.1))
-    assert rules(diagnostics.describe(schedule, shapes))["dense/bias"] == ("decoupled_weight_decay: a schedule",)
+    assert rules(diagnostics.describe(schedule, shapes))["dense/bias"] == (
+        "decoupled_weight_decay: weight_decay=<schedule, 0.1 at step 0>",
+    )
 
 
 def test_describe_refuses_other_things():
@@ -158,5 +164,8 @@ def test_describe_refuses_other_things():
         TypeError, match="`rule_or_transform` must be a regularizer, a constraint, a mask or an optimizer"
     ):
         diagnostics.describe(0.1, PARAMS)
+    with pytest.raises(TypeError, match=r"\(of Flax's it is `tx`\), got \[0, 1") as refused:
+        diagnostics.describe(list(range(1000)), PARAMS)  # what holds parameters is not shown as a whole
+    assert len(str(refused.value)) < 400
     with pytest.raises(ValueError, match="`mask` must match a floating leaf, got 'nothing'"):
         diagnostics.describe(transforms.decoupled_weight_decay(0.1, mask="nothing"), PARAMS)

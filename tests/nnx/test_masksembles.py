@@ -13,9 +13,9 @@ X = jnp.linspace(-2.0, 2.0, 6 * 2 * 8).reshape(6, 2, 8)
 
 
 def test_numbers_are_those_of_the_function_and_there_is_no_state():
-    layer = layers.Masksembles(3, 2.0, seed=5)
+    layer = layers.Masksembles(3, 2.0, seed=2**40)
     assert not jax.tree.leaves(nnx.state(layer))
-    wanted = masksembles(X, masksembles_masks(8, 3, 2.0, seed=5))
+    wanted = masksembles(X, masksembles_masks(8, 3, 2.0, seed=2**40))
     np.testing.assert_array_equal(nnx.jit(lambda layer, x: layer(x))(layer, X), wanted)
     layer.eval()
     np.testing.assert_array_equal(layer(X), wanted)

@@ -116,7 +116,7 @@ def test_vmap_over_parameters():
             ValueError,
             r"`fn` must be without `while_loop` .* length, got one \(`jax.lax.scan` can be",
         ),
-        (jnp.sin, {"target_norm": -1.0}, ValueError, "`target_norm` must be >= 0, got -1.0"),
+        (jnp.sin, {"target_norm": -1.0}, ValueError, "`target_norm` must be finite and >= 0, got -1.0"),
         (jnp.sin, {"one_sided": 1}, TypeError, "`one_sided` must be True or False, got 1"),
         (jnp.sin, {"has_aux": 1}, TypeError, "`has_aux` must be True or False, got 1"),
     ],

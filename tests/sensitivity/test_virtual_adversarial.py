@@ -201,7 +201,7 @@ def test_functions_of_custom_vjp():
             r"`fn` must be without `while_loop` .* length, got one \(`jax.lax.scan` can be",
         ),
         (jnp.sin, {"num_steps": -1}, ValueError, "`num_steps` must be >= 0, got -1"),
-        (jnp.sin, {"epsilon": -1.0}, ValueError, "`epsilon` must be >= 0, got -1.0"),
+        (jnp.sin, {"epsilon": -1.0}, ValueError, "`epsilon` must be finite and >= 0, got -1.0"),
         (lambda x: x[:, 0], {}, ValueError, r"`fn\(x\)` must have the classes in its last axis, got shape \(2,\)"),
         (jnp.sum, {}, ValueError, r"`fn\(x\)` must have a row for each of the 2 examples"),
     ],

@@ -118,12 +118,13 @@ def test_state_survives_a_checkpoint():
 
 def test_is_described_last():
     tx = optax.chain(
-        optax.sgd(0.1),
         transforms.add_penalty_gradients(regularizers.l2(0.1, mask="kernel")),
+        optax.sgd(0.1),
         transforms.freeze_when_stopped(RULE),
     )
     rows = str(diagnostics.describe(tx, tree()))
-    assert rows.count("freeze_when_stopped") == 2
+    assert rows.count("freeze_when_stopped") == 3  # of each leaf, and in the order
+    assert diagnostics.describe(tx, tree()).order[-1].transform == "freeze_when_stopped"
 
 
 def test_bad_input():

@@ -203,10 +203,15 @@ def test_describe_tells_both_parts():
     params = {"kernel": jnp.ones((3, 2)), "bias": jnp.ones(2)}
     tx = transforms.proximal_adam(0.1, regularizers.l1(0.5, mask="kernel"), weight_decay=0.1, mask="kernel")
     rows = {row.path: row.rules for row in regjax.diagnostics.describe(tx, params).rows}
-    assert rows["kernel"] == ("decoupled_weight_decay: 0.1 * learning_rate", "proximal: l1(strength=0.5)")
+    assert rows["kernel"] == (
+        "decoupled_weight_decay: weight_decay=0.1, learning_rate=0.1",
+        "proximal: l1(strength=0.5), learning_rate=0.1, metric='adam_metric'",
+    )
     assert rows["bias"] == ()
     fista = transforms.proximal_sgd(0.1, regularizers.l1(0.5), accelerated=True)
-    assert regjax.diagnostics.describe(fista, params).rows[0].rules == ("proximal: l1(strength=0.5)",)
+    assert regjax.diagnostics.describe(fista, params).rows[0].rules == (
+        "proximal: l1(strength=0.5), learning_rate=0.1, metric='identity'",
+    )
 
 
 def test_wrong_arguments():
@@ -330,7 +335,7 @@ def test_large_leaves_in_blocks_equal_whole_ones(monkeypatch, kind):
     assert zeros["dense"].any() and not zeros["dense"].all()
 
 
-@pytest.mark.parametrize("size_scaling", [False, True])
+@pytest.mark.parametrize("size_scaling", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_many_leaves_that_are_alike_equal_few(size_scaling):
     shapes = {f"{kind}{i}": shape for kind, shape in (("a", (4, 3)), ("b", (2, 5, 3))) for i in range(40)}
     params = {name: jax.random.normal(jax.random.key(i), shape) for i, (name, shape) in enumerate(shapes.items())}
@@ -370,7 +375,7 @@ def test_masks_see_all_parameters_also_beside_large_leaves(monkeypatch):
     assert updates["none"] is None
 
 
-@pytest.mark.parametrize("size", [6, 40])
+@pytest.mark.parametrize("size", [6, pytest.param(40, marks=pytest.mark.slow)])
 def test_second_derivatives_go_backwards_through_training(monkeypatch, size):
     monkeypatch.setattr(blocks, "_BLOCK_SIZE", 64)
     start = jax.random.normal(jax.random.key(0), (size, 4))

@@ -11,7 +11,7 @@ QUICK = {
     "non-negative lasso": {"SGD", "Adam", "RMSprop"},
     "logistic regression": {"SGD", "SGD, accelerated", "Adam", "RMSprop"},
     "group lasso, wine": {"SGD", "SGD, accelerated", "Adam", "RMSprop"},
-    "group lasso, digits": {"SGD, accelerated", "Adam"},
+    "group lasso, digits": {"Adam"},
     "sparse group lasso": {"SGD", "SGD, accelerated", "Adam", "RMSprop"},
 }
 

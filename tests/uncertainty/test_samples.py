@@ -108,7 +108,9 @@ def test_refuses_numbers(run, arguments, error, message, key):
 
 @pytest.mark.parametrize("run", [mc_samples, mc_classify, mc_regress])
 def test_refuses_what_is_no_key(run, key):
-    with pytest.raises(TypeError, match="`key` must be a PRNG key"):
+    with pytest.raises(TypeError, match="`fn` must be a function of a key"):
         run(key, noisy, jnp.zeros(3), num_samples=2)
+    with pytest.raises(TypeError, match="`key` must be a PRNG key"):
+        run(noisy, jnp.zeros(3), key, num_samples=2)
     with pytest.raises(ValueError, match="`key` must be a single PRNG key"):
         run(noisy, jax.random.split(key, 2), jnp.zeros(3), num_samples=2)

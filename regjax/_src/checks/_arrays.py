@@ -14,8 +14,16 @@ def any_array(name: str, value: ArrayLike) -> Array:
     """Converts to an array of any dtype."""
     try:
         return jnp.asarray(value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise TypeError(f"`{name}` must be an array, got {type(value).__name__}") from error
+
+
+def host_array(name: str, value: Any) -> np.ndarray:
+    """Converts nested sequences of numbers."""
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"`{name}` must be an array, got rows of different lengths") from error
 
 
 def floating(name: str, value: ArrayLike) -> Array:
@@ -68,17 +76,16 @@ def same_shape(name: str, shape: tuple[int, ...], of: str, expected: tuple[int, 
 
 
 def axis_or_auto(axis: Any) -> None:
-    """Checks the one word that may stand for axes."""
+    """Checks axes, for which one word may stand."""
     if isinstance(axis, str):
         one_of("axis", axis, ["auto"])
+    else:
+        axis_kind(axis)
 
 
 def hashable_axis(axis: Any, *, auto: bool = False) -> Any:
     """Returns axes as static data that a pytree can carry; `auto` says whether the word "auto" may stand for them."""
-    if auto and isinstance(axis, str):
-        axis_or_auto(axis)
-    else:
-        axis_kind(axis)
+    (axis_or_auto if auto else axis_kind)(axis)
     return tuple(axis) if isinstance(axis, list) else axis
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from regjax._src.checks._arrays import any_array, host_array
 from regjax._src.checks._kinds import instance, one_of
 from regjax._src.checks._mixing import examples
 from regjax._src.checks._numbers import not_nan, numbers, ordered, scalar
@@ -14,7 +15,7 @@ from regjax._src.types import Array, ArrayLike
 
 def integers(name: str, value: ArrayLike) -> Array:
     """Checks an array of integers, such as tokens or lengths."""
-    array = jnp.asarray(value)
+    array = any_array(name, value)
     if not jnp.issubdtype(array.dtype, jnp.integer):
         raise TypeError(f"`{name}` must be an integer array, got dtype {array.dtype}")
     return array
@@ -23,7 +24,7 @@ def integers(name: str, value: ArrayLike) -> Array:
 def whole(name: str, value: Any, minimum: float = 0, maximum: float = math.inf) -> None:
     """Checks an integer that may be traced."""
     asked = f"an integer >= {minimum}" if maximum == math.inf else f"an integer in [{minimum}, {maximum}]"
-    numbers(name, value, lambda x: (x >= minimum) & (x <= maximum) & (x % 1 == 0), asked)
+    numbers(name, value, lambda x: (x >= minimum) & (x <= maximum) & np.isfinite(x) & (np.floor(x) == x), asked)
     scalar(name, value)
     integers(name, value)
 
@@ -42,11 +43,11 @@ def interval(name: str, value: Any, low: float = -math.inf, high: float = math.i
 
 def fill(value: Any, x: Array) -> Array:
     """Returns what fills an array with its channels in the last axis, one value for all channels or one for each."""
-    value = np.asarray(value) if isinstance(value, tuple | list) else value
+    value = host_array("fill", value) if isinstance(value, tuple | list) else value
     if jnp.issubdtype(x.dtype, jnp.integer):
         low, high = int(jnp.iinfo(x.dtype).min), int(jnp.iinfo(x.dtype).max)
         asked = f"integers in [{low}, {high}] for the {x.dtype} array `x`"
-        numbers("fill", value, lambda v: (v >= low) & (v <= high) & (v % 1 == 0), asked)
+        numbers("fill", value, lambda v: (v >= low) & (v <= high) & (np.floor(v) == v), asked)
     else:
         numbers("fill", value, lambda v: ~np.isnan(v), "numbers")
     array = jnp.asarray(value)
@@ -72,6 +73,6 @@ def spectrograms(shape: tuple[int, ...]) -> tuple[int, int, int]:
 
 def lengths(value: ArrayLike, batch: int, longest: int) -> Array:
     """Checks the number of real entries of each example."""
-    host = np.asarray(value) if isinstance(value, tuple | list) else value
+    host = host_array("lengths", value) if isinstance(value, tuple | list) else value
     numbers("lengths", host, lambda n: (n >= 0) & (n <= longest), f"in [0, {longest}]")
     return examples("lengths", integers("lengths", host), batch)

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from regjax._src.checks._arrays import axes
+from regjax._src.checks._arrays import axes, host_array
 from regjax._src.checks._kinds import instance
 from regjax._src.checks._numbers import at_least, numbers, ordered, rate, scalar, strength, strengths
 from regjax._src.types import Array, Axis
@@ -104,9 +104,9 @@ def option_of_each(name: str, value: Any, structure: Any) -> list[Any]:
         ) from error
 
 
-def function(name: str, value: Any) -> None:
-    """Checks something to call with a key and an array."""
-    instance(name, value, Callable, "be a function of a key and an array")
+def function(name: str, value: Any, *, of: str = "a key and an array") -> None:
+    """Checks something to call."""
+    instance(name, value, Callable, f"be a function of {of}")
 
 
 def functions(name: str, value: Any) -> tuple[Any, ...]:
@@ -121,7 +121,7 @@ def functions(name: str, value: Any) -> tuple[Any, ...]:
 
 def choice_weights(value: Any, count: int) -> Any:
     """Checks one weight for each of some choices, of which one at least is above 0."""
-    array = value if isinstance(value, jax.Array) else np.asarray(value)
+    array = value if isinstance(value, jax.Array) else host_array("weights", value)
     strengths("weights", array)
     if array.shape != (count,):
         raise ValueError(f"`weights` must have shape ({count},), one weight for each function, got {array.shape}")

@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from regjax._src.checks._lists import shown
+
 
 def instance(name: str, value: Any, kind: Any, requirement: str) -> None:
     """Checks the kind of a value."""
     if not isinstance(value, kind):
-        raise TypeError(f"`{name}` must {requirement}, got {value!r:.200}")
+        raise TypeError(f"`{name}` must {requirement}, got {shown(value)}")
 
 
 def flag(name: str, value: Any) -> None:
@@ -18,14 +20,14 @@ def flag(name: str, value: Any) -> None:
 def one_of(name: str, value: Any, choices: Iterable[object]) -> None:
     """Checks a word, or a number that stands for a choice."""
     words = tuple(choices)
-    if value not in words:
-        raise ValueError(f"`{name}` must be one of {', '.join(map(repr, words))}, got {value!r}")
+    if not any(isinstance(value, type(word)) and value == word for word in words):
+        raise ValueError(f"`{name}` must be one of {', '.join(map(repr, words))}, got {shown(value)}")
 
 
 def mapping(name: str, value: Any) -> None:
     """Checks a dictionary of rules."""
     if not isinstance(value, Mapping):
-        raise TypeError(f"`{name}` must be a mapping from patterns to rules, got {value!r}")
+        raise TypeError(f"`{name}` must be a mapping from patterns to rules, got {shown(value)}")
     if not value:
         raise ValueError(f"`{name}` must have at least one pattern, got none")
 

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from regjax._src.checks._arrays import any_array, axes, boolean, floating, same_shape
+from regjax._src.checks._arrays import any_array, axes, boolean, floating, host_array, same_shape
 from regjax._src.checks._numbers import numbers
 from regjax._src.types import Array, ArrayLike
 
@@ -109,7 +109,7 @@ def stacked_logits(value: Any) -> list[Array]:
 
 def weights_of(value: Any, count: int) -> None:
     """Checks one weight for each of several predictions."""
-    array = value if isinstance(value, jax.Array) else np.asarray(value)
+    array = value if isinstance(value, jax.Array) else host_array("weights", value)
     if array.shape != (count,):
         raise ValueError(f"`weights` must have shape ({count},), one number for each prediction, got {array.shape}")
     numbers("weights", array, lambda x: (x >= 0) & np.isfinite(x) & np.any(x > 0), "finite, >= 0 and not all 0")

@@ -1,5 +1,6 @@
 """Keys, and what layers are told."""
 
+import functools
 from collections.abc import Iterable
 from typing import Any
 
@@ -8,17 +9,44 @@ import jax.numpy as jnp
 import numpy as np
 
 from regjax._src.checks._kinds import instance
+from regjax._src.checks._lists import shown
+
+# Old keys do not say of which implementation they are.
+_IMPLEMENTATION = "jax_default_prng_impl"
 
 
 def key(value: Any) -> None:
     """Checks one PRNG key, new-style or old-style."""
     if not isinstance(value, jax.Array | np.ndarray):
-        raise TypeError(f"`key` must be a PRNG key such as `jax.random.key(0)`, got {value!r}")
+        raise TypeError(f"`key` must be a PRNG key such as `jax.random.key(0)`, got {shown(value)}")
     new_style = jnp.issubdtype(value.dtype, jax.dtypes.prng_key)
     if not new_style and value.dtype != np.uint32:
         raise TypeError(f"`key` must be a PRNG key such as `jax.random.key(0)`, got an array of dtype {value.dtype}")
     if value.ndim != (0 if new_style else 1):
         raise ValueError(f"`key` must be a single PRNG key, got an array of keys of shape {value.shape}")
+    implementation = getattr(jax.config, _IMPLEMENTATION)
+    if not new_style and value.shape != _shape_of_old_keys(implementation):
+        raise ValueError(
+            "`key` must be a PRNG key such as `jax.random.key(0)`, or the data of one of the implementation"
+            f" {implementation!r}, got an array of shape {value.shape}"
+        )
+
+
+@functools.cache
+def _shape_of_old_keys(implementation: str) -> tuple[int, ...]:
+    return jax.eval_shape(lambda: jax.random.key_data(jax.random.key(0, impl=implementation))).shape
+
+
+def place(name: str, axes: Any) -> jax.Array:
+    """Returns the index of this shard along the axes of a mesh, one name or a tuple of them, which must be bound."""
+    instance(name, axes, str | tuple, "be the name of a mesh axis, or a tuple of names")
+    try:
+        return jax.lax.axis_index(axes)
+    except NameError:
+        raise ValueError(
+            f"`{name}` must name axes that a `shard_map`, `pmap` or `vmap` around the call has, got {axes!r}"
+            " (under `jit` alone one key gives one mask for the whole array: leave it out there)"
+        ) from None
 
 
 def rate_on_host(mode: str, value: Any) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from regjax._src.checks._arrays import leading_axis
+from regjax._src.checks._arrays import any_array, leading_axis
 from regjax._src.checks._blocks import spatial_axes
 from regjax._src.types import Array, ArrayLike
 
@@ -39,7 +39,7 @@ def spatial_shape(shapes: Mapping[str, tuple[int, ...]]) -> tuple[int, ...]:
 
 def examples(name: str, value: ArrayLike, batch: int) -> Array:
     """Checks one value for each example."""
-    array = jnp.asarray(value)
+    array = any_array(name, value)
     if array.shape != (batch,):
         raise ValueError(f"`{name}` must have shape ({batch},), one value for each example, got {array.shape}")
     return array
@@ -47,7 +47,7 @@ def examples(name: str, value: ArrayLike, batch: int) -> Array:
 
 def mixable(name: str, value: ArrayLike) -> Array:
     """Checks targets that can be mixed, or made so."""
-    array = jnp.asarray(value)
+    array = any_array(name, value)
     if not (jnp.issubdtype(array.dtype, jnp.floating) or jnp.issubdtype(array.dtype, jnp.integer)):
         raise TypeError(f"`{name}` must be integer labels or floating targets, got dtype {array.dtype}")
     return array

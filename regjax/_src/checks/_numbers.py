@@ -7,11 +7,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from regjax._src.checks._lists import shown
+
 
 def _host_numbers(name: str, value: Any) -> np.ndarray | None:
     """Returns the numbers of `value` where they can be looked at, and refuses what is no number."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.number | np.ndarray | jax.Array):
-        raise TypeError(f"`{name}` must be a number or a scalar array, got {value!r}")
+        raise TypeError(f"`{name}` must be a number or a scalar array, got {shown(value)}")
     if isinstance(value, jax.Array):
         if not (jnp.issubdtype(value.dtype, jnp.floating) or jnp.issubdtype(value.dtype, jnp.integer)):
             raise TypeError(f"`{name}` must be a real number, got an array of dtype {value.dtype}")
@@ -20,7 +22,7 @@ def _host_numbers(name: str, value: Any) -> np.ndarray | None:
     if numbers.dtype.kind not in "iuf":
         # Low-precision floats (bfloat16, float8) are kind "V" to NumPy and become float64 here.
         if not jnp.issubdtype(numbers.dtype, jnp.floating):
-            raise TypeError(f"`{name}` must be a real number, got {value!r}")
+            raise TypeError(f"`{name}` must be a real number, got {shown(value)}")
         numbers = numbers.astype(np.float64)
     return numbers
 
@@ -101,12 +103,14 @@ def ordered(low_name: str, low: Any, high_name: str, high: Any) -> None:
         raise ValueError(f"`{low_name}` must be <= `{high_name}`, got {low} and {high}")
 
 
-def at_least(name: str, value: Any, minimum: int) -> int:
-    """Checks a Python integer that shapes depend on."""
+def at_least(name: str, value: Any, minimum: int, *, maximum: float = 2**31 - 1) -> int:
+    """Checks a Python integer that shapes depend on, which XLA counts in 32 bits."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"`{name}` must be a Python integer, got {value!r}")
+        raise TypeError(f"`{name}` must be a Python integer, got {shown(value)}")
     if value < minimum:
         raise ValueError(f"`{name}` must be >= {minimum}, got {value}")
+    if value > maximum:
+        raise ValueError(f"`{name}` must be <= {maximum}, got one of {int(value).bit_length()} bits")
     return int(value)
 
 

@@ -1,8 +1,10 @@
 """Trees and how they fit together."""
 
+from collections import Counter
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from regjax._src.checks._lists import some
@@ -42,7 +44,7 @@ def has_leaves(name: str, of: str, missing: list[str]) -> None:
 
 def unique_paths(name: str, paths: list[str]) -> None:
     """Refuses a tree in which leaves can't be told apart by their paths."""
-    twice = sorted({path for path in paths if paths.count(path) > 1}) if len(set(paths)) < len(paths) else []
+    twice = sorted(path for path, count in Counter(paths).items() if count > 1)
     if twice:
         raise ValueError(f"`{name}` must have leaves with different paths, got two at {some(twice)}")
 
@@ -51,6 +53,17 @@ def real_leaves(complex_paths: list[str]) -> None:
     """Refuses complex leaves."""
     if complex_paths:
         raise TypeError(f"`tree` must have real leaves, got complex ones at {some(complex_paths)}")
+
+
+def leaf_array(path: str, leaf: Any) -> Array:
+    """Converts a floating leaf."""
+    try:
+        return jnp.asarray(leaf)
+    except (TypeError, ValueError) as error:
+        where = f" at '{path}'" if path else ""
+        raise TypeError(
+            f"`tree` must have arrays or numbers as its floating leaves, got {type(leaf).__name__}{where}"
+        ) from error
 
 
 def metric_shape(path: str, weights: Any, leaf: Array) -> None:

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from regjax._src.checks._kinds import instance
+from regjax._src.checks._lists import shown
 
 
 def regularizer(value: Any, kind: Any) -> None:
@@ -45,7 +46,8 @@ def metric_reader(value: Any) -> None:
     """Checks how a transformation is told the metric of an optimizer."""
     if str(getattr(value, "__module__", "")).startswith("regjax.transforms.") and not hasattr(value, "diagonal"):
         raise TypeError(f"`metric` must be called, `{value.__name__}()`, got the function itself")
-    if value != "identity" and not callable(getattr(value, "diagonal", value)):
+    is_array = isinstance(value, jax.Array | np.ndarray)  # they have a method `diagonal`
+    if is_array or (value != "identity" and not callable(getattr(value, "diagonal", value))):
         raise TypeError(
             '`metric` must be "identity", a metric such as `regjax.transforms.adam_metric()` or a function of the state'
             f" of `optimizer`, got {value!r}"
@@ -103,7 +105,8 @@ def has_init(value: Any) -> None:
     """Checks that something can be described."""
     if not callable(getattr(value, "init", None)):
         raise TypeError(
-            f"`rule_or_transform` must be a regularizer, a constraint, a mask or an optimizer, got {value!r}"
+            "`rule_or_transform` must be a regularizer, a constraint, a mask or an optimizer of Optax "
+            f"(of Flax's it is `tx`), got {shown(value)}"
         )
 
 

@@ -1,0 +1,72 @@
+"""Meshes with explicit axes, as `jax.make_mesh` makes them: the type of an array says how it is sharded."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+from regjax._src.types import Array
+
+# Versions without it can hardly use such meshes.
+_AUTO_AXES: Any = getattr(jax.sharding, "auto_axes", None)
+
+
+def automatic(
+    function: Callable[..., Array], like: Array, *arguments: Any, over: tuple[int, ...] = (), scalar: bool = False
+) -> Array:
+    """Returns `function(like, *arguments)`, in which the compiler decides on shardings, on every mesh.
+
+    On explicit axes JAX refuses what could be sharded in several ways: slices and sorts along a sharded axis, products
+    over one, decompositions. What the function closes over goes through :func:`within`.
+
+    Args:
+      function: what to compute.
+      like: the first argument; the result is sharded as it is.
+      *arguments: the others.
+      over: axes along which the result is not sharded.
+      scalar: whether the result is a scalar, which is not sharded.
+    """
+    sharding = _explicit(like)
+    if sharding is None:
+        return function(like, *arguments)
+    entries = () if scalar else (None if axis in over else name for axis, name in enumerate(sharding.spec))
+    sharding = NamedSharding(sharding.mesh, PartitionSpec(*entries))
+    arrays = [argument for argument in arguments if isinstance(argument, jax.Array)]
+
+    def of_arrays(like: Array, *arrays: Array) -> Array:
+        rest = iter(arrays)
+        return function(like, *(next(rest) if isinstance(a, jax.Array) else a for a in arguments))
+
+    return _AUTO_AXES(of_arrays, out_sharding=sharding)(like, *arrays)
+
+
+def within(value: Array) -> Array:
+    """Returns a number from outside of :func:`automatic` as one that can be computed with inside."""
+    sharding = _explicit(value)
+    if sharding is None:
+        return value
+    mesh = jax.sharding.get_abstract_mesh()
+    outside = mesh.empty or _is_explicit(mesh)
+    return value if outside else jax.sharding.reshard(value, NamedSharding(mesh, sharding.spec))
+
+
+def sharded_like(value: Array, like: Array) -> Array:
+    """Returns an array that is sharded as one of the same shape, if the axes of the mesh of that are explicit."""
+    sharding = _explicit(like)
+    return value if sharding is None else jax.sharding.reshard(value, sharding)
+
+
+def zeros_like(shape: jax.ShapeDtypeStruct) -> Array:
+    """Returns zeros of a shape and a dtype, and sharded as the shape says if the axes of its mesh are explicit."""
+    return sharded_like(jax.numpy.zeros(shape.shape, shape.dtype), shape)
+
+
+def _explicit(array: Any) -> Any:
+    """Returns the sharding of an array if the axes of its mesh are explicit, else None."""
+    sharding = jax.typeof(array).sharding if _AUTO_AXES else None
+    return sharding if sharding is not None and _is_explicit(sharding.mesh) else None
+
+
+def _is_explicit(mesh: Any) -> bool:
+    return AxisType.Explicit in mesh.axis_types

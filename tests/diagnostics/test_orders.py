@@ -1,0 +1,280 @@
+"""Every wrong order of the README's table is seen, with what to do; correct chains stay quiet."""
+
+import json
+import pathlib
+import warnings
+
+import jax
+import jax.numpy as jnp
+import optax
+import pytest
+
+import regjax
+from regjax import constraints, diagnostics, regularizers, stopping, transforms
+
+PARAMS = {"dense": {"kernel": jnp.ones((3, 2)), "bias": jnp.zeros(2)}}
+SCHEDULE = optax.linear_schedule(0.0, 0.1, 10)  # the rate of the first step is 0, and has no sign
+L1 = regularizers.l1(0.1, mask="**/kernel")
+L2 = regularizers.l2(0.1)
+RULE = stopping.early_stopping(patience=2)
+
+add = transforms.add_penalty_gradients
+decay = transforms.decoupled_weight_decay
+prox = transforms.proximal_step
+project = transforms.project(constraints.max_norm(1.0))
+freeze = transforms.freeze_when_stopped(RULE)
+zero = optax.masked(optax.set_to_zero(), {"dense": {"kernel": True, "bias": False}})
+
+
+def found(tx, params=PARAMS):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        description = diagnostics.describe(tx, params)
+    assert [str(one.message) for one in caught] == list(description.warnings)
+    assert all(one.category is diagnostics.ChainOrderWarning and one.filename == __file__ for one in caught)
+    assert str(description).count("\nwarning: ") == len(caught)
+    json.dumps(description.as_dict())
+    return list(description.warnings)
+
+
+WRONG = {
+    "projected, then scaled": (
+        [optax.sgd(0.1), project, optax.scale(0.5)],
+        ("`project` comes before `scale`, which may leave the set again: put `project` after (on 'dense/kernel')"),
+    ),
+    "projected, then decayed and shrunk": (
+        [optax.sgd(SCHEDULE), project, decay(0.1, SCHEDULE), prox(L1, SCHEDULE)],
+        (
+            "`project` comes before `decoupled_weight_decay` and `proximal_step`, which may leave the set again: "
+            "put `project` after (on 'dense/kernel')"
+        ),
+    ),
+    "zeros, then decay": (
+        [optax.sgd(0.1), prox(L1, 0.1), decay(0.1, 0.1)],
+        (
+            "`proximal_step` comes before `decoupled_weight_decay`, which may move weights off zero: put "
+            "`proximal_step` after (on 'dense/kernel')"
+        ),
+    ),
+    "zeros before the learning rate": (
+        [prox(L1, 0.1), optax.scale_by_learning_rate(SCHEDULE)],
+        (
+            "`proximal_step` comes before `scale_by_schedule`, which may move weights off zero: put "
+            "`proximal_step` after (on 'dense/kernel')"
+        ),
+    ),
+    "zeros, then a clip": (
+        [transforms.proximal_sgd(0.1, L1), optax.clip(1.0)],
+        ("`proximal` comes before `clip`, which may move weights off zero: put `proximal` after (on 'dense/kernel')"),
+    ),
+    "decay before the moments": (
+        [decay(0.1), optax.scale_by_adam()],
+        (
+            "`decoupled_weight_decay` comes before `scale_by_adam`, where the decay becomes something else: put "
+            "it after the learning rate (on 'dense/bias' and 1 more)"
+        ),
+    ),
+    "decay before the learning rate": (
+        [optax.trace(0.9), decay(0.1), optax.scale_by_learning_rate(SCHEDULE)],
+        (
+            "`decoupled_weight_decay` comes before `scale_by_schedule`, where the decay becomes something else: "
+            "put it after the learning rate (on 'dense/bias' and 1 more)"
+        ),
+    ),
+    "growth": (
+        [optax.sgd(SCHEDULE), optax.add_decayed_weights(0.1, {"dense": {"kernel": True, "bias": False}})],
+        (
+            "`add_decayed_weights` comes after the learning rate and makes weights grow: put it before, or "
+            "`regjax.transforms.decoupled_weight_decay` in its place (on 'dense/kernel')"
+        ),
+    ),
+    "growth of two parts": (
+        [
+            optax.partition({"a": optax.sgd(0.1), "b": optax.adam(0.1)}, {"dense": {"kernel": "a", "bias": "b"}}),
+            optax.add_decayed_weights(0.1),
+        ],
+        (
+            "`add_decayed_weights` comes after the learning rate and makes weights grow: put it before, or "
+            "`regjax.transforms.decoupled_weight_decay` in its place (on 'dense/bias' and 1 more)"
+        ),
+    ),
+    "growth of one part": (
+        [optax.masked(optax.sgd(0.1), {"dense": {"kernel": False, "bias": True}}), optax.add_decayed_weights(0.1)],
+        (
+            "`add_decayed_weights` comes after the learning rate and makes weights grow: put it before, or "
+            "`regjax.transforms.decoupled_weight_decay` in its place (on 'dense/bias')"
+        ),
+    ),
+    "growth by a schedule": (
+        [
+            optax.scale(-0.1),
+            optax.scale_by_schedule(lambda step: step.astype(float) + 1),
+            optax.add_decayed_weights(lambda step: 0.1),
+        ],
+        (
+            "`add_decayed_weights` comes after the learning rate and makes weights grow: put it before, or "
+            "`regjax.transforms.decoupled_weight_decay` in its place (on 'dense/bias' and 1 more)"
+        ),
+    ),
+    "ascent": (
+        [optax.sgd(0.1), add(L1)],
+        (
+            "`add_penalty_gradients` comes after the learning rate and climbs the penalty: put it first (on "
+            "'dense/kernel')"
+        ),
+    ),
+    "penalty after the moments": (
+        [optax.scale_by_rms(), add(L2), optax.scale(-0.1)],
+        (
+            "`add_penalty_gradients` comes after `scale_by_rms`, so what is minimized is not loss plus penalty: "
+            "put it first (on 'dense/bias' and 1 more)"
+        ),
+    ),
+    "another metric": (
+        [optax.rmsprop(0.1), prox(L1, 0.1)],
+        (
+            "`proximal_step` comes after `scale_by_rms` and measures distance in another metric, so its zeros are"
+            " not those of the stated problem: take `regjax.transforms.proximal_adam`, or `proximal` with the "
+            "metric of the optimizer (on 'dense/kernel')"
+        ),
+    ),
+    "another metric, of one that has its rate in it": (
+        [optax.contrib.prodigy(), prox(L1, 0.1)],
+        (
+            "`proximal_step` comes after `prodigy` and measures distance in another metric, so its zeros are"
+            " not those of the stated problem: take `regjax.transforms.proximal_adam`, or `proximal` with the "
+            "metric of the optimizer (on 'dense/kernel')"
+        ),
+    ),
+    "frozen, then decayed": (
+        [optax.sgd(0.1), zero, decay(0.1, 0.1)],
+        (
+            "`set_to_zero` comes before `decoupled_weight_decay`, which may move frozen parameters: put it after, or "
+            "mask them out there (on 'dense/kernel')"
+        ),
+    ),
+    "frozen, then projected": (
+        [
+            optax.partition({"a": optax.adam(0.1), "b": optax.set_to_zero()}, {"dense": {"kernel": "b", "bias": "a"}}),
+            project,
+        ],
+        (
+            "`set_to_zero` comes before `project`, which may move frozen parameters: put it after, or mask them out "
+            "there (on 'dense/kernel')"
+        ),
+    ),
+    "stopped, then moved": (
+        [optax.scale(-0.1), freeze, optax.trace(0.9)],
+        (
+            "`freeze_when_stopped` comes before `trace`, so parameters move after it has stopped: put it last (on"
+            " 'dense/bias' and 1 more)"
+        ),
+    ),
+    "around accumulation": (
+        [optax.MultiSteps(optax.sgd(0.1), 4).gradient_transformation(), prox(L1, 0.1)],
+        ("`proximal_step` comes after `MultiSteps` and acts at every mini-step: put it inside (on 'dense/kernel')"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("parts", "text"), WRONG.values(), ids=WRONG.keys())
+def test_wrong_orders_are_seen(parts, text):
+    assert found(optax.chain(*parts)) == [text]
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda parts: optax.named_chain(*((str(at), part) for at, part in enumerate(parts))),
+        lambda parts: optax.MultiSteps(optax.chain(*parts), 2),
+        lambda parts: optax.apply_if_finite(optax.chain(*parts), 3),
+        lambda parts: optax.chain(optax.masked(optax.chain(*parts), {"dense": True}), optax.identity()),
+        lambda parts: optax.inject_hyperparams(lambda rate: optax.chain(parts[0], optax.scale(1 + rate), parts[1]))(
+            0.1
+        ),
+        lambda parts: optax.partition({"all": optax.chain(*parts)}, "all"),
+    ],
+    ids=["named_chain", "MultiSteps", "apply_if_finite", "masked", "inject_hyperparams", "partition"],
+)
+def test_wrong_orders_are_seen_inside_wrappers(wrap):
+    parts, text = WRONG["growth"]
+    assert found(wrap(parts)) == [text]
+
+
+def another_library():
+    """Returns a transformation whose sign nobody can see."""
+
+    def update(updates, state, params=None):
+        return updates, state
+
+    return optax.GradientTransformation(lambda params: optax.EmptyState(), update)
+
+
+KERNEL = {"dense": {"kernel": True, "bias": False}}
+RIGHT = {
+    "the order of the README": [
+        optax.clip_by_global_norm(1.0),
+        add(L2),
+        optax.sgd(SCHEDULE, momentum=0.9),
+        decay(0.01, SCHEDULE, mask="**/kernel"),
+        prox(L1, SCHEDULE),
+        project,
+        freeze,
+    ],
+    "adam": [optax.clip(1.0), add(L2), optax.adam(SCHEDULE), decay(0.01, SCHEDULE), project, freeze],
+    "proximal": [transforms.proximal_adam(SCHEDULE, L1, weight_decay=0.1), project, freeze],
+    "metric": [
+        transforms.proximal(optax.rmsprop(0.1), L1, 0.1, metric=transforms.rmsprop_metric()),
+        optax.apply_if_finite(optax.identity(), 3),
+    ],
+    "a metric of one's own": [optax.adam(0.1), prox(L1, 0.1, metric=PARAMS)],
+    "optimizers of Optax": [optax.adamw(SCHEDULE, weight_decay=0.1)],
+    "another optimizer of Optax": [optax.lamb(0.1, weight_decay=0.1), project],
+    "yet another": [optax.fromage(0.1)],
+    "added with the other sign": [optax.sgd(0.1), optax.add_decayed_weights(-0.1)],
+    "added before a flip": [optax.scale(-1.0), optax.add_decayed_weights(0.1), optax.scale(-0.1)],
+    "an unknown sign": [optax.sgd(0.1), optax.add_decayed_weights(0.1), another_library()],
+    "a function of somebody else": [
+        optax.scale(-1.0),
+        optax.add_decayed_weights(0.1),
+        optax.stateless(lambda updates, params: jax.tree.map(lambda u: -0.1 * u, updates)),
+    ],
+    "a schedule of zero": [optax.scale_by_schedule(lambda step: -0.0), optax.add_decayed_weights(0.1)],
+    "different leaves": [
+        optax.partition({"prox": prox(L1, 0.1), "adam": optax.adam(0.1)}, {"dense": {"kernel": "prox", "bias": "adam"}})
+    ],
+    "frozen, and decayed elsewhere": [optax.sgd(0.1), zero, decay(0.1, 0.1, mask="**/bias")],
+    "decayed, then frozen": [optax.adam(0.1), decay(0.1, 0.1), zero],
+    "stopped, then scaled": [optax.sgd(0.1), freeze, optax.scale(0.5)],
+    "accumulation": [
+        optax.MultiSteps(optax.chain(optax.sgd(0.1), prox(L1, 0.1), project), 4).gradient_transformation()
+    ],
+    "accumulated penalty": [add(L2), optax.MultiSteps(optax.adam(0.1), 4).gradient_transformation(), project],
+    "two projections": [optax.sgd(0.1), project, transforms.project(constraints.non_negative())],
+    "a plateau": [optax.adam(0.1), optax.contrib.reduce_on_plateau(), decay(0.1, 0.1), project],
+    "a fragment": [decay(0.1, 0.1), project],
+    "freezing parts": [optax.adam(0.1), decay(0.1, 0.1), optax.masked(optax.set_to_zero(), KERNEL)],
+}
+
+
+@pytest.mark.parametrize("parts", RIGHT.values(), ids=RIGHT.keys())
+def test_right_orders_are_quiet(parts):
+    assert found(optax.chain(*parts)) == []
+
+
+def test_the_chain_of_the_readme_is_right():
+    readme = (pathlib.Path(__file__).parents[2] / "README.md").read_text()
+    code = readme.split("## Order in a chain")[1].split("```python\n")[1].split("```")[0]
+    given = {"optax": optax, "regjax": regjax, "schedule": SCHEDULE, "penalty": L2, "regularizer": L1}
+    given |= {"constraint": constraints.max_norm(1.0), "stopping": RULE}
+    exec(code, given)
+    assert found(given["tx"]) == []
+
+
+def test_a_warning_is_shown_once():
+    tx = optax.chain(*WRONG["growth"][0])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        for _ in range(3):
+            diagnostics.describe(tx, PARAMS)
+    assert len(caught) == 1

@@ -37,8 +37,9 @@ _SETTINGS: dict[Any, Any] = {
 def picture(path: pathlib.Path, width: float, height: float) -> Iterator[Figure]:
     """Gives a figure of a size in inches, and writes it as PNG when the block ends.
 
-    It is made without pyplot, so that no window and no display is ever asked for.
+    It is made without pyplot, so that no window and no display is ever asked for. The folder is made if need be.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context(_SETTINGS):
         figure = Figure(figsize=(width, height), layout="constrained")
         yield figure

@@ -51,7 +51,7 @@ def within(value: Array) -> Array:
     return value if outside else jax.sharding.reshard(value, NamedSharding(mesh, sharding.spec))
 
 
-def sharded_like(value: Array, like: Array) -> Array:
+def sharded_like(value: Array, like: Array | jax.ShapeDtypeStruct) -> Array:
     """Returns an array that is sharded as one of the same shape, if the axes of the mesh of that are explicit."""
     sharding = _explicit(like)
     return value if sharding is None else jax.sharding.reshard(value, sharding)

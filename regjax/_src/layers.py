@@ -37,6 +37,7 @@ def first(call: Any, layer: Any) -> Any:
 
 def is_off(amount: Scalar, call: Flag, layer: Flag) -> bool | Array:
     """Returns whether a layer is deterministic, which an amount of 0 makes it whatever is said."""
+    checks.amount(amount)
     if random.settled(amount, 0.0):
         return True
     if _all_on.get():

@@ -47,7 +47,7 @@ class Function(Mask):
     function: Callable[[PyTree], Any]
 
     def selected(self, tree: PyTree) -> list[bool]:
-        return as_mask(self.function(tree)).selected(tree)
+        return as_mask(checks.mask_from_function(self.function(tree))).selected(tree)
 
     def __repr__(self) -> str:
         return getattr(self.function, "__name__", repr(self.function))
@@ -58,7 +58,7 @@ def as_mask(mask: Any) -> Mask:
 
     Args:
       mask: `None`, a glob, a compiled regular expression, a non-empty tuple or list of those, a `Mask`, a tree or
-        prefix tree of bools, or a function that takes the tree and returns any of these.
+        prefix tree of bools, or a function that takes the tree and returns any of these but `None`.
 
     Returns:
       A `Mask`.

@@ -2,6 +2,7 @@
 
 import abc
 
+from regjax._src import checks
 from regjax._src.types import PyTree
 
 
@@ -15,3 +16,7 @@ class Mask(abc.ABC):
     @abc.abstractmethod
     def selected(self, tree: PyTree) -> list[bool]:
         """Returns one bool for each leaf of `tree`, in the order of `jax.tree.leaves`."""
+
+    def __bool__(self) -> bool:
+        """Refuses to be a bool: Optax would take a mask of ours for one, and so select everything."""
+        return checks.mask_as_bool(self)

@@ -26,10 +26,11 @@ def apply_updates_stochastic_rounding(key: Key, params: PyTree, updates: PyTree)
     of 1 where it is, and here they take a thousand of them to 0.980 on average, as in float32. The price is noise, of
     up to one step of the dtype. Float32 copies of the parameters (:math:`4` bytes each) have neither defect.
 
-    The updates should be wider than the parameters, or what is small is lost before: give the optimizer gradients in
-    float32 (``jax.tree.map(lambda g: g.astype(jnp.float32), gradients)``, before `init` as well). Sums that the dtype
-    holds are exact: the zeros of a proximal operator stay zeros. Weights on the border of a constraint may leave it by
-    one rounding, as with `optax.apply_updates`.
+    `nnx.Optimizer` and Flax's `TrainState` apply updates by themselves: keep parameters and state beside each other
+    instead, and call `update` and then this. The updates should be wider than the parameters, or what is small is lost
+    before: give the optimizer gradients in float32 (``jax.tree.map(lambda g: g.astype(jnp.float32), gradients)``,
+    before `init` as well). Sums that the dtype holds are exact: the zeros of a proximal operator stay zeros. Weights on
+    the border of a constraint may leave it by one rounding, as with `optax.apply_updates`.
 
     Args:
       key: a PRNG key, another at each step: ``jax.random.fold_in(key, step)``.

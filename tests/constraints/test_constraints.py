@@ -72,7 +72,10 @@ def test_by_path_checks_its_rules():
     [
         (lambda: constraints.max_norm(-1.0), "`bound` must be >= 0, got -1.0"),
         (lambda: constraints.simplex(float("nan")), "`bound` must be >= 0, got nan"),
-        (lambda: constraints.max_norm(1.0, axis="dense"), "`axis` must be one of 'auto', got 'dense'"),
+        (
+            lambda: constraints.max_norm(1.0, axis="dense"),
+            "`axis` must be an integer, a tuple of integers, None or 'auto', got 'dense'",
+        ),
         (lambda: constraints.box(1.0, 0.0), "`lower` must be <= `upper`"),
         (lambda: constraints.min_max_norm(1.0, 2.0, rate=2.0), r"`rate` must be in \[0, 1\], got 2.0"),
     ],

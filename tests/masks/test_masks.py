@@ -334,3 +334,19 @@ def test_a_learned_rate_is_left_out_by_the_preset():
     tree = {"ConcreteDropout_0": {"rate_logit": 1.0}, "Dense_0": {"kernel": 1.0}}
     chosen = masks.resolve(masks.no_bias_or_norm(), tree)
     assert chosen == {"ConcreteDropout_0": {"rate_logit": False}, "Dense_0": {"kernel": True}}
+
+
+def test_optax_cannot_take_a_mask_for_a_bool():
+    params = {"kernel": jnp.ones((2, 2)), "bias": jnp.ones(2)}
+    mask = masks.no_bias_or_norm()
+    for tx in (optax.adamw(0.1, mask=mask), optax.masked(optax.set_to_zero(), mask)):
+        with pytest.raises(TypeError, match="`mask` must be resolved .* got no_bias_or_norm"):
+            tx.update(params, tx.init(params), params)
+    tx = optax.adamw(0.1, weight_decay=0.1, mask=lambda params: masks.resolve(mask, params))
+    updates, _ = tx.update(jax.tree.map(jnp.zeros_like, params), tx.init(params), params)
+    assert (updates["kernel"] < 0).all() and (updates["bias"] == 0).all()
+
+
+def test_a_function_that_forgets_to_return_is_refused():
+    with pytest.raises(TypeError, match="`mask` must be a function that returns a mask, got one that returns None"):
+        masks.resolve(lambda params: None, {"kernel": jnp.ones(2)})

@@ -350,3 +350,9 @@ def test_options_of_dropout_are_checked_at_construction():
             make(0.5, bits=4)
         with pytest.raises(TypeError, match="`recompute` must be True or False, got 1"):
             make(0.5, recompute=1)
+
+
+@pytest.mark.parametrize("rate", [lambda step: 0.1, "half"])
+def test_a_schedule_that_was_not_called_is_no_rate(rate):
+    with pytest.raises(TypeError, match=r"`rate` .* must be a number .* call a schedule first"):
+        layers.Dropout(0.5, deterministic=False, rngs=nnx.Rngs(0))(jnp.ones(2), rate=rate)

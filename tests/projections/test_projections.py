@@ -255,7 +255,10 @@ def test_second_derivatives_of_a_norm_constraint(enable_x64):
     [
         (lambda: projections.max_norm(jnp.ones((2, 2)), -1.0), "`bound` must be >= 0, got -1.0"),
         (lambda: projections.max_norm(jnp.ones((2, 2)), float("nan")), "`bound` must be >= 0, got nan"),
-        (lambda: projections.max_norm(jnp.ones((2, 2)), 1.0, axis="rows"), "`axis` must be one of 'auto', got 'rows'"),
+        (
+            lambda: projections.max_norm(jnp.ones((2, 2)), 1.0, axis="rows"),
+            "`axis` must be an integer, a tuple of integers, None or 'auto', got 'rows'",
+        ),
         (lambda: projections.unit_norm({"w": jnp.ones((2, 2))}, axis=2), "`axis` must be in range for the leaf 'w'"),
         (lambda: projections.linf_ball(jnp.ones(2), 1.0, axis=1), "`axis` must be in range"),
         (lambda: projections.box(jnp.ones(2), 1.0, 0.0), "`lower` must be <= `upper`, got 1.0 and 0.0"),

@@ -100,6 +100,7 @@ from regjax._src.checks._labels import (
     weights_of,
 )
 from regjax._src.checks._layers import (
+    amount,
     deterministic,
     draws_noise,
     has_stream,
@@ -111,6 +112,8 @@ from regjax._src.checks._layers import (
 )
 from regjax._src.checks._masks import (
     compiles,
+    mask_as_bool,
+    mask_from_function,
     mask_is_first,
     mask_is_no_scalar,
     mask_is_tree_of_bools,
@@ -210,6 +213,7 @@ __all__ = [
     "above",
     "activations",
     "all_above",
+    "amount",
     "any_array",
     "at_least",
     "axes",
@@ -283,6 +287,8 @@ __all__ = [
     "lengths",
     "logit",
     "mapping",
+    "mask_as_bool",
+    "mask_from_function",
     "mask_is_first",
     "mask_is_no_scalar",
     "mask_is_tree_of_bools",

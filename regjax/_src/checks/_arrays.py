@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from regjax._src.checks._kinds import instance, one_of
+from regjax._src.checks._kinds import instance
 from regjax._src.types import Array, ArrayLike, Axis
 
 
@@ -77,9 +77,9 @@ def same_shape(name: str, shape: tuple[int, ...], of: str, expected: tuple[int, 
 
 def axis_or_auto(axis: Any) -> None:
     """Checks axes, for which one word may stand."""
-    if isinstance(axis, str):
-        one_of("axis", axis, ["auto"])
-    else:
+    if isinstance(axis, str) and axis != "auto":
+        raise ValueError(f"`axis` must be an integer, a tuple of integers, None or 'auto', got {axis!r}")
+    if not isinstance(axis, str):
         axis_kind(axis)
 
 

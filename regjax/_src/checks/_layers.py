@@ -103,3 +103,11 @@ def draws_noise(name: str, drawn: bool) -> None:
             f"`{name}` must have a noise layer that acts, such as a Dropout with 0 < rate < 1,"
             " got a pass that drew no random numbers"
         )
+
+
+def amount(value: Any) -> None:
+    """Checks the rate or deviation that a layer is called with: a schedule has to be called first."""
+    if callable(value) or isinstance(value, str | bytes):
+        raise TypeError(
+            f"`rate` (or `stddev`) must be a number or a traced scalar, got {shown(value)}: call a schedule first"
+        )

@@ -60,6 +60,21 @@ def mask_is_no_scalar(mask: Any) -> None:
         )
 
 
+def mask_from_function(mask: Any) -> Any:
+    """Returns what a function given as a mask returns, unless it forgot to."""
+    if mask is None:
+        raise TypeError("`mask` must be a function that returns a mask, got one that returns None")
+    return mask
+
+
+def mask_as_bool(mask: Any) -> bool:
+    """Refuses the mask where somebody else takes it for a bool."""
+    raise TypeError(
+        f"`mask` must be resolved where it is not regjax that takes it, got {mask!r}: give Optax the function "
+        "`lambda params: regjax.masks.resolve(mask, params)`"
+    )
+
+
 def mask_is_tree_of_bools(mask: Any, only_bools: bool) -> None:
     """Checks what is left once a mask is nothing else."""
     if not only_bools:

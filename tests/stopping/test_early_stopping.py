@@ -290,8 +290,15 @@ def test_parameters_to_keep_have_to_be_given_and_to_fit():
     state = init({"w": jnp.zeros(2)})
     with pytest.raises(ValueError, match="`params` must be given to `update` where `keep_best` is True, got None"):
         update(state, 1.0)
-    with pytest.raises(ValueError, match="`params` must have the structure of `best_params`"):
+    with pytest.raises(ValueError, match="`params` must have the structure of `best_params`, got a leaf at 'v'"):
         update(state, 1.0, {"v": jnp.zeros(2)})
+    with pytest.raises(ValueError, match="got a leaf at 'a/v' and 1 more"):
+        update(state, 1.0, {"a": {"v": jnp.zeros(2), "w": jnp.zeros(2)}, "w": jnp.zeros(2)})
+    with pytest.raises(ValueError, match="got no leaf at 'w'"):
+        update(state, 1.0, {})
+    other = early_stopping(patience=1, keep_best=True).init([jnp.zeros(2)])
+    with pytest.raises(ValueError, match="got nodes of other types"):
+        update(other, 1.0, (jnp.zeros(2),))
     with pytest.raises(ValueError, match=r"got float32\[3\] for float32\[2\]"):
         update(state, 1.0, {"w": jnp.zeros(3)})
     with pytest.raises(ValueError, match=r"got bfloat16\[2\] for float32\[2\]"):

@@ -16,7 +16,19 @@ def same_structure(name: str, got: Any, of: str, expected: Any) -> None:
     """Checks that two trees agree in structure."""
     structure, wanted = jax.tree.structure(got), jax.tree.structure(expected)
     if structure != wanted:
-        raise ValueError(f"`{name}` must have the structure of `{of}`, got {structure} instead of {wanted}")
+        raise ValueError(f"`{name}` must have the structure of `{of}`, got {_difference(got, expected)}")
+
+
+def _difference(got: Any, expected: Any) -> str:
+    """Returns how two trees differ, in words that do not grow with them."""
+    have, want = ([path for path, _ in jax.tree_util.tree_leaves_with_path(tree)] for tree in (got, expected))
+    for word, paths, others in (("a leaf", have, want), ("no leaf", want, have)):
+        known = set(others)
+        lacking = [path for path in paths if path not in known]
+        if lacking:
+            more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+            return f"{word} at {jax.tree_util.keystr(lacking[0], simple=True, separator='/')!r}{more}"
+    return "nodes of other types"
 
 
 def same_shapes(name: str, got: Any, of: str, expected: Any) -> None:

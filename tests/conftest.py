@@ -9,8 +9,7 @@ import pytest
 # Most of a run's time is XLA compiling small programs that run once, much of it LLVM optimizing them. Level 0 would
 # compile faster still, but changes numbers by more than the tests allow. What comes later in the variable counts,
 # so `XLA_FLAGS=--xla_backend_optimization_level=3` tests what users run.
-_QUICK = "--xla_backend_optimization_level=1 --xla_cpu_parallel_codegen_split_count=1"
-os.environ["XLA_FLAGS"] = f"{_QUICK} {os.environ.get('XLA_FLAGS', '')}"
+os.environ["XLA_FLAGS"] = f"--xla_backend_optimization_level=1 {os.environ.get('XLA_FLAGS', '')}"
 
 # The processes of one run share what they compile: many tests compile what others have.
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:

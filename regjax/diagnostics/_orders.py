@@ -5,8 +5,8 @@ nothing is said, nor of what comes before or after them where it depends on them
 """
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from regjax.diagnostics._action import number_at
 from regjax.diagnostics._inside import Part
@@ -49,121 +49,40 @@ _ADDS = {"add_decayed_weights", "add_noise", "apply_every", "ema", "trace"}
 _CLIPS = {"adaptive_grad_clip", "centralize", "clip", "clip_by_block_rms", "clip_by_global_norm", "reduce_on_plateau"}
 
 
+class _Mistake(NamedTuple):
+    """A part that stands on the wrong side of others on the same leaf.
+
+    Attributes:
+      part: tells whether a part is of the kind that makes the mistake.
+      stands: "before" or "after", where it is wrong.
+      others: tells, at a step, whether another part is of those before or after which it is wrong.
+      text: what follows from it, and what to do; `NAME` is the part.
+    """
+
+    part: Callable[[Part], bool]
+    stands: str
+    others: Callable[[Part, int], bool]
+    text: str
+
+
 def wrong_orders(parts: Sequence[Part], step: int) -> tuple[str, ...]:
     """Returns a sentence for each transformation that is in a wrong place, and what to do about it."""
-    found = (judge(part, parts[:at], parts[at + 1 :], step) for at, part in enumerate(parts) for judge in _JUDGES)
-    return tuple(filter(None, found))
-
-
-# Each of the following returns a sentence on one kind of mistake of a part, given what is before and after it, or "".
-
-
-def _after_projection(part: Part, _: Sequence[Part], after: Sequence[Part], __: int) -> str:
-    movers = _touching(part, after, lambda other: _moves(other) or _shrinks(other))
-    if _name(part) != "project" or not movers:
-        return ""
-    return (
-        f"`project` comes before {_names(movers)}, which may leave the set again: put `project` after"
-        f"{_on(part, movers)}"
+    return tuple(
+        sentence for at, part in enumerate(parts) for sentence in _about(part, parts[:at], parts[at + 1 :], step)
     )
 
 
-def _after_prox(part: Part, _: Sequence[Part], after: Sequence[Part], __: int) -> str:
-    movers = _touching(part, after, _moves)
-    if not _shrinks(part) or not movers:
-        return ""
-    name = f"`{_name(part)}`"
-    return f"{name} comes before {_names(movers)}, which may move weights off zero: put {name} after{_on(part, movers)}"
-
-
-def _decay_before_optimizer(part: Part, _: Sequence[Part], after: Sequence[Part], step: int) -> str:
-    scaled = _touching(part, after, lambda other: _is_optax(other, _ADAPTIVE) or _sign(other, step) < 0)
-    if _name(part) != "decoupled_weight_decay" or not scaled:
-        return ""
-    return (
-        f"`decoupled_weight_decay` comes before {_names(scaled)}, where the decay becomes something else: "
-        f"put it after the learning rate{_on(part, scaled)}"
-    )
-
-
-def _growth(part: Part, before: Sequence[Part], after: Sequence[Part], step: int) -> str:
-    if not _is_optax(part, {"add_decayed_weights"}) or (number_at(part.facts.get("weight_decay"), step) or 0) <= 0:
-        return ""
-    paths = _where_it_is_a_step(part, before, after, step)
-    if not paths:
-        return ""
-    return (
-        "`add_decayed_weights` comes after the learning rate and makes weights grow: put it before, or "
-        f"`regjax.transforms.decoupled_weight_decay` in its place{_at(paths)}"
-    )
-
-
-def _penalty_after_optimizer(part: Part, before: Sequence[Part], after: Sequence[Part], step: int) -> str:
-    if _name(part) != "add_penalty_gradients":
-        return ""
-    paths = _where_it_is_a_step(part, before, after, step)
-    if paths:
-        return f"`add_penalty_gradients` comes after the learning rate and climbs the penalty: put it first{_at(paths)}"
-    moments = _touching(part, before, lambda other: _is_optax(other, _ADAPTIVE))
-    if not moments:
-        return ""
-    return (
-        f"`add_penalty_gradients` comes after {_names(moments)}, so what is minimized is not loss plus penalty: "
-        f"put it first{_on(part, moments)}"
-    )
-
-
-def _prox_in_another_metric(part: Part, before: Sequence[Part], _: Sequence[Part], __: int) -> str:
-    moments = _touching(part, before, lambda other: _is_optax(other, _ADAPTIVE))
-    if _name(part) != "proximal_step" or part.told.settings.get("metric") is not None or not moments:
-        return ""
-    return (
-        f"`proximal_step` comes after {_names(moments)} and measures distance in another metric, so its zeros are not "
-        "those of the stated problem: take `regjax.transforms.proximal_adam`, or `proximal` with the metric of the "
-        f"optimizer{_on(part, moments)}"
-    )
-
-
-def _moves_the_frozen(part: Part, _: Sequence[Part], after: Sequence[Part], __: int) -> str:
-    movers = _touching(part, after, lambda other: _decays(other) or _shrinks(other) or _name(other) == "project")
-    if not _is_optax(part, {"set_to_zero"}) or not movers:
-        return ""
-    return (
-        f"`set_to_zero` comes before {_names(movers)}, which may move frozen parameters: put it after, or mask them "
-        f"out there{_on(part, movers)}"
-    )
-
-
-def _moves_the_stopped(part: Part, _: Sequence[Part], after: Sequence[Part], __: int) -> str:
-    movers = _touching(part, after, lambda other: _goes_on(other) or _shrinks(other))
-    if _name(part) != "freeze_when_stopped" or not movers:
-        return ""
-    return (
-        f"`freeze_when_stopped` comes before {_names(movers)}, so parameters move after it has stopped: put it last"
-        f"{_on(part, movers)}"
-    )
-
-
-def _around_accumulation(part: Part, before: Sequence[Part], _: Sequence[Part], __: int) -> str:
-    accumulates = _touching(part, before, lambda other: _is_optax(other, {"MultiSteps"}))
-    if not accumulates or not (_shrinks(part) or _name(part) == "decoupled_weight_decay"):
-        return ""
-    return (
-        f"`{_name(part)}` comes after `MultiSteps` and acts at every mini-step: put it inside{_on(part, accumulates)}"
-    )
-
-
-_JUDGES: list[Callable[[Part, Sequence[Part], Sequence[Part], int], str]] = [
-    _after_projection,
-    _after_prox,
-    _decay_before_optimizer,
-    _growth,
-    _penalty_after_optimizer,
-    _prox_in_another_metric,
-    _moves_the_frozen,
-    _moves_the_stopped,
-    _around_accumulation,
-]
+def _about(part: Part, before: Sequence[Part], after: Sequence[Part], step: int) -> Iterator[str]:
+    name = f"`{part.told.transform}`"
+    paths = _where_it_is_a_step(part, before, after, step) if part.told.transform in _CLIMBS else []
+    if paths and (_name(part) or (number_at(part.facts.get("weight_decay"), step) or 0) > 0):
+        yield f"{name} comes after the learning rate and {_CLIMBS[part.told.transform]}{_at(paths)}"
+        return
+    for mistake in filter(lambda mistake: mistake.part(part), _MISTAKES):
+        others = before if mistake.stands == "after" else after
+        met = _touching(part, others, lambda other, kind=mistake.others: kind(other, step))
+        if met:
+            yield f"{name} comes {mistake.stands} {_names(met)}{mistake.text.replace('NAME', name)}{_on(part, met)}"
 
 
 def _name(part: Part) -> str:
@@ -247,3 +166,62 @@ def _on(part: Part, others: Sequence[Part]) -> str:
 
 def _at(paths: Sequence[str]) -> str:
     return f" (on {paths[0]!r}{f' and {len(paths) - 1} more' if len(paths) > 1 else ''})"
+
+
+# What adds to gradients, and what comes of it after the learning rate, where updates have the sign of a step.
+_CLIMBS = {
+    "add_decayed_weights": "makes weights grow: put it before, or `regjax.transforms.decoupled_weight_decay` in its "
+    "place",
+    "add_penalty_gradients": "climbs the penalty: put it first",
+}
+_MISTAKES = [
+    _Mistake(
+        lambda part: _name(part) == "project",
+        "before",
+        lambda other, _: _moves(other) or _shrinks(other),
+        ", which may leave the set again: put NAME after",
+    ),
+    _Mistake(
+        _shrinks,
+        "before",
+        lambda other, _: _moves(other),
+        ", which may move weights off zero: put NAME after",
+    ),
+    _Mistake(
+        lambda part: _name(part) == "decoupled_weight_decay",
+        "before",
+        lambda other, step: _is_optax(other, _ADAPTIVE) or _sign(other, step) < 0,
+        ", where the decay becomes something else: put it after the learning rate",
+    ),
+    _Mistake(
+        lambda part: _name(part) == "add_penalty_gradients",
+        "after",
+        lambda other, _: _is_optax(other, _ADAPTIVE),
+        ", so what is minimized is not loss plus penalty: put it first",
+    ),
+    _Mistake(
+        lambda part: _name(part) == "proximal_step" and part.told.settings.get("metric") is None,
+        "after",
+        lambda other, _: _is_optax(other, _ADAPTIVE),
+        " and measures distance in another metric, so its zeros are not those of the stated problem: take "
+        "`regjax.transforms.proximal_adam`, or `proximal` with the metric of the optimizer",
+    ),
+    _Mistake(
+        lambda part: _is_optax(part, {"set_to_zero"}),
+        "before",
+        lambda other, _: _decays(other) or _shrinks(other) or _name(other) == "project",
+        ", which may move frozen parameters: put it after, or mask them out there",
+    ),
+    _Mistake(
+        lambda part: _name(part) == "freeze_when_stopped",
+        "before",
+        lambda other, _: _goes_on(other) or _shrinks(other),
+        ", so parameters move after it has stopped: put it last",
+    ),
+    _Mistake(
+        lambda part: _shrinks(part) or _name(part) == "decoupled_weight_decay",
+        "after",
+        lambda other, _: _is_optax(other, {"MultiSteps"}),
+        " and acts at every mini-step: put it inside",
+    ),
+]

@@ -75,7 +75,7 @@ def wrong_orders(parts: Sequence[Part], step: int) -> tuple[str, ...]:
 def _about(part: Part, before: Sequence[Part], after: Sequence[Part], step: int) -> Iterator[str]:
     name = f"`{part.told.transform}`"
     paths = _where_it_is_a_step(part, before, after, step) if part.told.transform in _CLIMBS else []
-    if paths and (_name(part) or (number_at(part.facts.get("weight_decay"), step) or 0) > 0):
+    if paths and (_name(part) or _weight_decay(part, step) > 0):
         yield f"{name} comes after the learning rate and {_CLIMBS[part.told.transform]}{_at(paths)}"
         return
     for mistake in filter(lambda mistake: mistake.part(part), _MISTAKES):
@@ -100,6 +100,11 @@ def _shrinks(part: Part) -> bool:
 
 def _decays(part: Part) -> bool:
     return _name(part) == "decoupled_weight_decay" or _is_optax(part, {"add_decayed_weights"})
+
+
+def _weight_decay(part: Part, step: int) -> float:
+    """Returns the decay of a transformation of Optax, 0 where it has none or does not tell."""
+    return (number_at(part.facts.get("weight_decay"), step) or 0) if _is_optax(part, {"add_decayed_weights"}) else 0
 
 
 def _goes_on(part: Part) -> bool:
@@ -192,6 +197,12 @@ _MISTAKES = [
         "before",
         lambda other, step: _is_optax(other, _ADAPTIVE) or _sign(other, step) < 0,
         ", where the decay becomes something else: put it after the learning rate",
+    ),
+    _Mistake(
+        lambda part: _name(part) == "decoupled_weight_decay",
+        "after",
+        lambda other, step: _weight_decay(other, step) > 0,
+        ", which decays the same weights: take one of them",
     ),
     _Mistake(
         lambda part: _name(part) == "add_penalty_gradients",

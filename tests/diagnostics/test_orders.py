@@ -170,6 +170,13 @@ WRONG = {
             " 'dense/bias' and 1 more)"
         ),
     ),
+    "two decays": (
+        [optax.adamw(0.1, weight_decay=0.1), decay(0.1, 0.1)],
+        (
+            "`decoupled_weight_decay` comes after `add_decayed_weights`, which decays the same weights: take one of "
+            "them (on 'dense/bias' and 1 more)"
+        ),
+    ),
     "around accumulation": (
         [optax.MultiSteps(optax.sgd(0.1), 4).gradient_transformation(), prox(L1, 0.1)],
         ("`proximal_step` comes after `MultiSteps` and acts at every mini-step: put it inside (on 'dense/kernel')"),
@@ -244,6 +251,7 @@ RIGHT = {
         optax.partition({"prox": prox(L1, 0.1), "adam": optax.adam(0.1)}, {"dense": {"kernel": "prox", "bias": "adam"}})
     ],
     "frozen, and decayed elsewhere": [optax.sgd(0.1), zero, decay(0.1, 0.1, mask="**/bias")],
+    "a decay that is zero": [optax.lamb(0.1), decay(0.1, 0.1)],
     "decayed, then frozen": [optax.adam(0.1), decay(0.1, 0.1), zero],
     "stopped, then scaled": [optax.sgd(0.1), freeze, optax.scale(0.5)],
     "accumulation": [

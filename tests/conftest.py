@@ -1,7 +1,6 @@
 """Settings and fixtures that every test shares."""
 
 import os
-import tempfile
 
 import jax
 import pytest
@@ -10,14 +9,6 @@ import pytest
 # compile faster still, but changes numbers by more than the tests allow. What comes later in the variable counts,
 # so `XLA_FLAGS=--xla_backend_optimization_level=3` tests what users run.
 os.environ["XLA_FLAGS"] = f"--xla_backend_optimization_level=1 {os.environ.get('XLA_FLAGS', '')}"
-
-# The processes of one run share what they compile: many tests compile what others have.
-if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-    _cache = tempfile.TemporaryDirectory(prefix="regjax-tests-")
-    os.environ["JAX_COMPILATION_CACHE_DIR"] = _cache.name
-    jax.config.update("jax_compilation_cache_dir", _cache.name)
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_key_reuse", True)

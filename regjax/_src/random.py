@@ -39,6 +39,16 @@ def for_shard(key: Key, axis_name: AxisName) -> Key:
     return jax.random.fold_in(key, checks.place("axis_name", axis_name))
 
 
+def mark_as_used(key: Key) -> None:
+    """Draws nothing from a key, so that who looks for keys that are used twice sees the second use."""
+    jax.random.bits(key, (0,), jnp.uint32)
+
+
+def as_new(key: Key) -> Key:
+    """Returns a key that draws the same again on purpose."""
+    return jax.random.clone(key) if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) else key
+
+
 def keep_mask(key: Key, keep: Scalar, shape: tuple[int, ...]) -> Array:
     """Returns a boolean array that is true with probability `keep`, drawn as Flax draws it.
 

@@ -112,7 +112,11 @@ def dropout(
     checks.key(key)
     # What is bound here stays the Python number that it may be; `checkpoint` traces its arguments.
     drop = functools.partial(_drop, keep=1.0 - random.probability(rate), shape=shape, width=bits)
-    return (jax.checkpoint(drop) if recompute else drop)(random.for_shard(key, axis_name), x)
+    key = random.for_shard(key, axis_name)
+    if not recompute:
+        return drop(key, x)
+    random.mark_as_used(key)
+    return jax.checkpoint(lambda key, x: drop(random.as_new(key), x))(key, x)
 
 
 def _drop(key: Key, x: Array, *, keep: float | Array, shape: tuple[int, ...], width: int) -> Array:

@@ -279,7 +279,7 @@ def test_bits_are_a_python_integer(bits):
 
 @pytest.mark.parametrize("bits", [16, 8])
 def test_fewer_bits_are_shared_along_axes(bits):
-    x = jnp.ones((6, 10, 7))
+    x = jnp.ones((6, 10, 24))
     for dims in ((1,), (-1,), (0, 1)):
         dropped = np.asarray(dropout(jax.random.key(1), x, 0.4, broadcast_dims=dims, bits=bits)) == 0
         shape = tuple(1 if axis in {d % 3 for d in dims} else size for axis, size in enumerate(x.shape))

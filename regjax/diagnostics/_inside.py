@@ -76,7 +76,7 @@ def _walk(node: Any, params: PyTree, step: int) -> list[Part]:
         with contextlib.suppress(Exception):  # as above
             inside = _WRAPPERS[name](facts, params, step)
             return [part for one in inside for part in _below(one.path, _walk(one.node, one.params, step))]
-    held = {id(_bare(value).update): value for value in facts.values() if isinstance(value, _TRANSFORMATION)}
+    held = {_bare(value).update: value for value in facts.values() if isinstance(value, _TRANSFORMATION)}
     # Of several nobody knows in which order they are used.
     inner = [part for value in held.values() for part in _walk(value, params, step)] if len(held) == 1 else []
     # What is Optax's own and wraps nothing has nothing to tell, and listening takes time.

@@ -12,7 +12,7 @@ import pytest
 
 from regjax._src import bits
 
-# What is drawn in JAX's older form is left to JAX.
+# In JAX's older form, a stage of CI, bits are left to JAX: these tests of our own way to them have no subject there.
 written_out = pytest.mark.skipif(not jax.config.jax_threefry_partitionable, reason="bits are those of JAX")
 SHAPES = [(), (1,), (0, 3), (7,), (3, 5), (2, 3, 4), (1, 130, 1)]
 

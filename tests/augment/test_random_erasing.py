@@ -160,3 +160,8 @@ def test_mistakes_are_named():
         random_erasing(jax.random.key(0), x, fill="normal")
     with pytest.raises(TypeError, match="`key` must be a PRNG key"):
         random_erasing(0, x)
+
+
+def test_rows_of_different_lengths_are_no_fill(key):
+    with pytest.raises(ValueError, match="`fill` must be an array, got rows of different lengths"):
+        random_erasing(key, jnp.ones((2, 4, 4, 3)), fill=[[0.1], [0.2, 0.3]])

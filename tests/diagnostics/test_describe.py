@@ -38,7 +38,7 @@ def opaque(*hidden):
         return [inner.init(params) for inner in hidden]
 
     def update(updates, state, params=None):
-        raise NotImplementedError
+        raise NotImplementedError  # nobody updates: a description only initializes
 
     return optax.GradientTransformation(init, update)
 

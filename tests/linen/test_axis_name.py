@@ -2,14 +2,11 @@
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
-import numpy as np
 import pytest
 
 import regjax.linen
-from regjax import stochastic
+from tests import axis_name
 
-KEY = jax.random.key(7)
 LAYERS = {
     "AlphaDropout": lambda **o: regjax.linen.AlphaDropout(0.5, **o),
     "ConcreteDropout": lambda **o: regjax.linen.ConcreteDropout(0.5, **o),
@@ -29,29 +26,17 @@ LAYERS = {
 def run(layer, x):
     # Outside of `shard_map` no axis has a name, and a layer that is on must get its parameters all the same.
     variables = layer.init(jax.random.key(0), x, deterministic=False)
-    return layer.apply(variables, x, deterministic=False, rng=KEY)
-
-
-def inputs(name):
-    return jnp.ones((2, 6), int) if name == "EmbeddingDropout" else jnp.ones((2, 6, 4))
+    return layer.apply(variables, x, deterministic=False, rng=axis_name.KEY)
 
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_the_name_arrives(name):
-    x = inputs(name)
-    with pytest.raises(ValueError, match="`axis_name` must name axes .*got 'shards'"):
-        jax.eval_shape(lambda: run(LAYERS[name](axis_name="shards"), x))
-    named = jax.vmap(lambda x: run(LAYERS[name](axis_name="shards"), x), axis_name="shards")
-    assert jax.eval_shape(named, jnp.stack([x] * 3)).shape[0] == 3
+    axis_name.the_name_arrives(name, LAYERS[name], run)
 
 
 def test_shards_draw_for_themselves():
-    x = jnp.ones((3, 50))
-    got = jax.vmap(lambda x: run(LAYERS["Dropout"](axis_name="shards"), x), axis_name="shards")(x)
-    for i in range(3):
-        np.testing.assert_array_equal(got[i], stochastic.dropout(jax.random.fold_in(KEY, i), x[i], 0.5))
+    axis_name.shards_draw_for_themselves(LAYERS["Dropout"], run)
 
 
 def test_every_stochastic_layer_is_tried():
-    modules = {name for name in regjax.linen.__all__ if isinstance(getattr(regjax.linen, name), type)}
-    assert modules - {"GhostBatchNorm", "Masksembles"} == set(LAYERS)
+    axis_name.every_layer_is_tried(regjax.linen, LAYERS)

@@ -1,15 +1,11 @@
 """The layers hand `axis_name` to their functions."""
 
-import jax
-import jax.numpy as jnp
-import numpy as np
 import pytest
 from flax import nnx
 
 import regjax.nnx
-from regjax import stochastic
+from tests import axis_name
 
-KEY = jax.random.key(7)
 LAYERS = {
     "AlphaDropout": lambda **o: regjax.nnx.AlphaDropout(0.5, **o),
     "ConcreteDropout": lambda **o: regjax.nnx.ConcreteDropout(0.5, **o),
@@ -27,29 +23,17 @@ LAYERS = {
 
 
 def run(layer, x):
-    return layer(x, rngs=KEY)
-
-
-def inputs(name):
-    return jnp.ones((2, 6), int) if name == "EmbeddingDropout" else jnp.ones((2, 6, 4))
+    return layer(x, rngs=axis_name.KEY)
 
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_the_name_arrives(name):
-    x = inputs(name)
-    with pytest.raises(ValueError, match="`axis_name` must name axes .*got 'shards'"):
-        jax.eval_shape(lambda: run(LAYERS[name](axis_name="shards"), x))
-    named = jax.vmap(lambda x: run(LAYERS[name](axis_name="shards"), x), axis_name="shards")
-    assert jax.eval_shape(named, jnp.stack([x] * 3)).shape[0] == 3
+    axis_name.the_name_arrives(name, LAYERS[name], run)
 
 
 def test_shards_draw_for_themselves():
-    x = jnp.ones((3, 50))
-    got = jax.vmap(lambda x: run(LAYERS["Dropout"](axis_name="shards"), x), axis_name="shards")(x)
-    for i in range(3):
-        np.testing.assert_array_equal(got[i], stochastic.dropout(jax.random.fold_in(KEY, i), x[i], 0.5))
+    axis_name.shards_draw_for_themselves(LAYERS["Dropout"], run)
 
 
 def test_every_stochastic_layer_is_tried():
-    modules = {name for name in regjax.nnx.__all__ if isinstance(getattr(regjax.nnx, name), type)}
-    assert modules - {"GhostBatchNorm", "Masksembles"} == set(LAYERS)
+    axis_name.every_layer_is_tried(regjax.nnx, LAYERS)

@@ -381,3 +381,11 @@ def test_the_batch_of_an_export_may_be_symbolic(options):
     exported = export.export(draw)(jax.ShapeDtypeStruct((2,), jnp.uint32), x)
     data = jax.random.key_data(jax.random.key(0))
     assert_bitwise_equal(exported.call(data, jnp.ones((5, 6))), draw(data, jnp.ones((5, 6))))
+
+
+@every_option
+def test_a_key_that_is_used_twice_is_noticed(bits, recompute, key):
+    x = jnp.ones(8)
+    dropout(key, x, 0.5, bits=bits, recompute=recompute)
+    with pytest.raises(jax.errors.KeyReuseError):
+        dropout(key, x, 0.5, bits=bits, recompute=recompute)

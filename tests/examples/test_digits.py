@@ -16,8 +16,10 @@ from matplotlib import image
 
 from tests.examples.conftest import EXAMPLES
 
-# Long enough for the group lasso to remove pixels; all runs share their compiled programs.
-ARGUMENTS = ["--epochs", "150", "--seeds", "2"]
+# All runs share their compiled programs.
+ARGUMENTS = ["--epochs", "30", "--seeds", "2"]
+# Strong enough for the group lasso to remove pixels in so few epochs.
+STRENGTH = 4e-3
 
 
 def part(name: str) -> ModuleType:
@@ -43,8 +45,9 @@ def test_run(main, tmp_path, monkeypatch, capsys):
     # One test and not several: tests may run in several processes, and each would have to compile all of it.
     first, second = tmp_path / "made" / "by the script", tmp_path
     # As many strengths as seeds, so that no other program is compiled for them.
-    lasso = part("methods").regularizers.group_lasso(np.array([4e-4, 1.0]), axis=1, mask="first/kernel")
-    monkeypatch.setattr(sys.modules["digits"], "PATH", dataclasses.replace(part("methods").PATH, proximal=lasso))
+    monkeypatch.setattr(sys.modules["digits"], "PATH", with_strength(np.array([STRENGTH, 1.0])))
+    monkeypatch.setattr(part("uncertainty"), "_NUM_PASSES", 20)
+    monkeypatch.setitem(part("methods").METHODS, "group_lasso", with_strength(STRENGTH))
     main([*ARGUMENTS, "--methods", "none,group_lasso,dropout", "--out", str(first)])
     for name in ("learning_curves.png", "weights.png", "pixels.png", "uncertainty.png"):
         shows_something(first / name)
@@ -60,7 +63,13 @@ def test_run(main, tmp_path, monkeypatch, capsys):
     assert without_seconds(second) == without_seconds(first)
     assert (second / "table.txt").read_text(encoding="utf-8") in captured.out
     assert str(second) in captured.out.splitlines()[-1]
-    assert "300/300" in captured.err
+    assert "60/60" in captured.err
+
+
+def with_strength(strength: float | np.ndarray) -> object:
+    method = part("methods").METHODS["group_lasso"]
+    lasso = part("methods").regularizers.group_lasso(strength, axis=1, mask="first/kernel")
+    return dataclasses.replace(method, proximal=lasso)
 
 
 def shows_something(file: pathlib.Path) -> None:
@@ -94,7 +103,7 @@ def zeros_are_rows_of_the_kernel():
     methods, training, data = part("methods"), part("training"), part("data")
     images = data.load([0, 1])
     method = methods.METHODS["group_lasso"]
-    trained = training.train(method, images, [0, 1], num_epochs=150, on_epoch=lambda: None)
+    trained = training.train(method, images, [0, 1], num_epochs=30, on_epoch=lambda: None)
     kernels = trained.params["first"]["kernel"]
     gone = np.all(kernels == 0, axis=2)
     np.testing.assert_array_equal(64 - gone.sum(axis=1), trained.final.pixels)

@@ -6,13 +6,12 @@ import jax
 import jaxlib
 import pytest
 
-# Most of a run's time is XLA compiling small programs that run once: here it does not optimize them, and takes its
-# older and faster way of making code of them while it has it. What comes later in the variable counts, so
-# `XLA_FLAGS="--xla_backend_optimization_level=3 --xla_cpu_use_fusion_emitters=true"` tests what users run.
-QUICK = "--xla_backend_optimization_level=0"
-if jaxlib.version.__version_info__ < (0, 11):
-    QUICK += " --xla_cpu_use_fusion_emitters=false"
-os.environ["XLA_FLAGS"] = f"{QUICK} {os.environ.get('XLA_FLAGS', '')}"
+# Most of a run's time is XLA compiling small programs that run once. So here it does not optimize them, and makes code of
+# them in its older and faster way where it still has that. `XLA_FLAGS=--xla_backend_optimization_level=3` tests what
+# users run.
+if "xla_backend_optimization_level" not in os.environ.get("XLA_FLAGS", ""):
+    older = " --xla_cpu_use_fusion_emitters=false" if jaxlib.version.__version_info__ < (0, 11) else ""
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0{older}"
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_key_reuse", True)

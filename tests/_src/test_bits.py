@@ -1,7 +1,6 @@
 """Random bits, held against those of JAX."""
 
 import math
-import os
 import subprocess
 import sys
 
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 
 from regjax._src import bits
+from tests.processes import with_devices
 
 # In JAX's older form, a stage of CI, bits are left to JAX: these tests of our own way to them have no subject there.
 written_out = pytest.mark.skipif(not jax.config.jax_threefry_partitionable, reason="bits are those of JAX")
@@ -218,6 +218,6 @@ print("equal")
 
 @written_out
 def test_shards_draw_their_part_without_talking():
-    flags = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=8", "JAX_PLATFORMS": "cpu"}
-    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=False, env=flags)
+    command = [sys.executable, "-c", PROGRAM]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=with_devices(8))
     assert done.stdout.strip() == "equal", done.stderr

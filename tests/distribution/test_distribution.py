@@ -1,7 +1,6 @@
 """Sharded arrays give what unsharded ones do, under `jit` and `shard_map`, on eight devices made of one CPU."""
 
 import json
-import os
 import pathlib
 import subprocess
 import sys
@@ -9,19 +8,15 @@ import sys
 import pytest
 
 from tests.distribution.checks import CHECKS, SLOW
+from tests.processes import with_devices
 
 ROOT = pathlib.Path(__file__).parents[2]
-# Level 0: what counts is that programs agree, and most of the time is spent compiling them.
-FLAGS = {
-    "XLA_FLAGS": "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0",
-    "JAX_PLATFORMS": "cpu",
-}
 
 
 def _run(names: set[str]) -> dict[str, str]:
     command = [sys.executable, "-W", "error", "-m", "tests.distribution", *(name for name in CHECKS if name in names)]
     done = subprocess.run(
-        command, capture_output=True, text=True, check=False, cwd=ROOT, env=os.environ | FLAGS, timeout=900
+        command, capture_output=True, text=True, check=False, cwd=ROOT, env=with_devices(8), timeout=900
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

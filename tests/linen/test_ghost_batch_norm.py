@@ -1,6 +1,5 @@
 """Ghost batch normalization in Linen: Flax's own layer on every virtual batch."""
 
-import os
 import subprocess
 import sys
 
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 
 from regjax import linen
+from tests.processes import with_devices
 
 RNG = np.random.default_rng(0)
 X = jnp.asarray(RNG.normal(1, 2, (8, 4, 3)), jnp.float32)
@@ -221,7 +221,7 @@ print(len(moves), np.prod([int(size) for size in re.search(r"\\[(.*)\\]", moves[
 
 
 def test_where_devices_hold_whole_groups_only_the_running_statistics_travel():
-    flags = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=8", "JAX_PLATFORMS": "cpu"}
-    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=False, env=flags)
+    command = [sys.executable, "-c", PROGRAM]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=with_devices(8))
     # Sums of means and of variances, and counts, of three features.
     assert done.stdout.strip() == "1 9", done.stdout + done.stderr

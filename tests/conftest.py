@@ -6,9 +6,9 @@ import jax
 import jaxlib
 import pytest
 
-# Most of a run's time is XLA compiling small programs that run once. So here it does not optimize them, and makes code of
-# them in its older and faster way where it still has that. `XLA_FLAGS=--xla_backend_optimization_level=3` tests what
-# users run.
+# Most of a run's time is XLA compiling small programs that run once. So here it does not optimize them, and makes code
+# of them in its older and faster way where it still has that. `XLA_FLAGS=--xla_backend_optimization_level=3` tests
+# what users run.
 if "xla_backend_optimization_level" not in os.environ.get("XLA_FLAGS", ""):
     older = " --xla_cpu_use_fusion_emitters=false" if jaxlib.version.__version_info__ < (0, 11) else ""
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0{older}"

@@ -32,6 +32,7 @@ def floating_paths(tree: PyTree) -> list[str]:
 
 def floating_items(tree: PyTree) -> dict[str, Array]:
     """Returns the floating leaves by path, as arrays."""
+    checks.no_text(tree)
     items = [
         (path, leaf)
         for path, leaf in zip(paths.leaf_paths(tree), jax.tree.leaves(tree), strict=True)
@@ -52,6 +53,7 @@ def map_floating(function: Callable[..., Array], tree: PyTree, *rest: PyTree) ->
 
     The leaf reaches `function` as an array in the dtype to compute in, and the result is cast back to its dtype.
     """
+    checks.no_text(tree)
 
     def on_array(path: str, array: Array, *others: Any) -> Array:
         wide = array.astype(compute_dtype(array))
@@ -73,6 +75,7 @@ def sum_floating(function: Callable[..., Array], tree: PyTree, *rest: PyTree) ->
 
     Returns a scalar in float32, or float64 where a leaf has it; 0 for a tree without floating leaves.
     """
+    checks.no_text(tree)
     leaves, structure = jax.tree.flatten(tree)
     columns = [structure.flatten_up_to(other) for other in rest]
     total = jnp.zeros((), jnp.float32)

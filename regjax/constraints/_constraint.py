@@ -4,7 +4,7 @@ import abc
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import jax
 import jax.numpy as jnp
@@ -27,6 +27,12 @@ class Constraint(abc.ABC):
     Make one with :func:`regjax.constraints.max_norm` and its siblings, or several for different leaves with
     :func:`regjax.constraints.by_path`.
     """
+
+    if not TYPE_CHECKING:  # type checkers would believe in every attribute
+
+        def __getattr__(self, name: str) -> NoReturn:
+            """Says what is missing where Optax takes the constraint for a transformation."""
+            checks.no_transformation(self, name, "constraint", "`regjax.transforms.project(constraint)`")
 
     @abc.abstractmethod
     def terms(self) -> tuple["Term", ...]:

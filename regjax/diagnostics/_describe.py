@@ -153,7 +153,7 @@ def describe(rule_or_transform: Any, params: PyTree, *, step: int = 0) -> Descri
       other, `untouched` the paths of the leaves without a rule, `warnings` the wrong orders; `as_dict()` goes to JSON.
 
     Raises:
-      TypeError: if the first argument is none of these.
+      TypeError: if the first argument is none of these, or `params` is text.
       ValueError: if a mask does not fit `params`.
 
     Warns:
@@ -182,6 +182,7 @@ def describe(rule_or_transform: Any, params: PyTree, *, step: int = 0) -> Descri
       >>> description.untouched
       ('dense/bias',)
     """
+    checks.no_text(params, "params")
     found = _parts(rule_or_transform, params, step)
     actions = [actions_of(part.told, part.library, step) for part in found]
     # Where Optax flattens a tree there is one vector without a path: what happens to it happens to all leaves.

@@ -24,7 +24,7 @@ def resolve(mask: Any, tree: PyTree) -> PyTree:
       A tree of Python bools with the structure of `tree`.
 
     Raises:
-      TypeError: if `mask` is of a wrong kind, or selects a complex leaf.
+      TypeError: if `mask` is of a wrong kind or selects a complex leaf, or `tree` is text.
       ValueError: if a pattern matches no floating leaf, or a tree of bools does not fit.
 
     Examples:
@@ -32,6 +32,7 @@ def resolve(mask: Any, tree: PyTree) -> PyTree:
       >>> masks.resolve(("dense/*", "head/kernel"), {"dense": {"kernel": 1.0}, "head": {"bias": 0.0, "kernel": 1.0}})
       {'dense': {'kernel': True}, 'head': {'bias': False, 'kernel': True}}
     """
+    checks.no_text(tree)
     leaves, structure = jax.tree.flatten(tree)
     chosen = as_mask(mask).selected(tree)
     checks.real_leaves(

@@ -3,7 +3,7 @@
 import abc
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import jax
 import jax.numpy as jnp
@@ -26,6 +26,18 @@ class Regularizer(abc.ABC):
     Make one with :func:`regjax.regularizers.l1` and its siblings, or several for different leaves with
     :func:`regjax.regularizers.by_path`.
     """
+
+    if not TYPE_CHECKING:  # type checkers would believe in every attribute
+
+        def __getattr__(self, name: str) -> NoReturn:
+            """Says what is missing where Optax takes the regularizer for a transformation."""
+            checks.no_transformation(
+                self,
+                name,
+                "regularizer",
+                "`regjax.transforms.proximal_step(regularizer, learning_rate)` behind the optimizer, or"
+                " `regjax.transforms.add_penalty_gradients(regularizer)` before it",
+            )
 
     @abc.abstractmethod
     def terms(self) -> tuple["Term", ...]:

@@ -48,6 +48,7 @@ def drop_connect(key: Key, tree: PyTree, rate: Scalar, *, axis_name: AxisName = 
       <https://proceedings.mlr.press/v28/wan13.html>`_, 2013
     """
     checks.rate("rate", rate)
+    checks.no_text(tree)
     leaves, structure = jax.tree.flatten(tree)
     named = zip(paths.leaf_paths(tree), leaves, strict=True)
     checks.real_leaves([path for path, leaf in named if is_complex(leaf)])

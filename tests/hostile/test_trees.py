@@ -1,5 +1,6 @@
 """Trees without leaves, with leaves that are no parameters, deep ones and wide ones."""
 
+import functools
 import time
 
 import jax
@@ -42,6 +43,36 @@ def test_what_has_no_floating_entries_is_the_same_object_afterwards(name):
         else:
             assert jax.tree.structure(result) == jax.tree.structure(nothing)
             assert all(map(lambda a, b: a is b, jax.tree.leaves(result), jax.tree.leaves(nothing)))
+
+
+@pytest.mark.parametrize("name", FIRST)
+@pytest.mark.parametrize("text", ["params", b"params"], ids=repr)
+def test_text_is_no_tree(name, text):
+    case = FIRST[name]
+    with pytest.raises(TypeError, match="`tree` must be a tree of arrays, got the text b?'params'"):
+        case(text, **with_anchor(case, text))
+
+
+@pytest.mark.parametrize("text", ["params", b"params"], ids=repr)
+def test_text_is_no_tree_for_rules_and_reports_either(text):
+    regularizer, constraint = regularizers.l1(0.1), constraints.max_norm(1.0)
+    for call in (
+        regularizer.penalty,
+        lambda tree: regularizer.prox(tree, 1.0),
+        constraint.project,
+        constraint.violation,
+        transforms.project(constraint).init,
+        functools.partial(masks.resolve, None),
+        functools.partial(masks.select, "**"),
+        diagnostics.norms,
+        diagnostics.sparsity,
+        diagnostics.scalars,
+        functools.partial(diagnostics.describe, regularizer),
+        functools.partial(diagnostics.describe, optax.adam(0.1)),
+        lambda tree: stochastic.drop_connect(jax.random.key(0), tree, 0.5),
+    ):
+        with pytest.raises(TypeError, match="`(tree|params)` must be a tree of arrays, got the text b?'params'"):
+            call(text)
 
 
 def test_drop_connect_passes_by_what_has_no_floating_entries():

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from regjax._src.checks._lists import some
+from regjax._src.checks._lists import shown, some
 from regjax._src.checks._numbers import numbers
 from regjax._src.types import Array
 
@@ -65,6 +65,12 @@ def real_leaves(complex_paths: list[str]) -> None:
     """Refuses complex leaves."""
     if complex_paths:
         raise TypeError(f"`tree` must have real leaves, got complex ones at {some(complex_paths)}")
+
+
+def no_text(tree: Any, name: str = "tree") -> None:
+    """Refuses text in place of a tree; as a leaf it passes by, like all that is not floating."""
+    if isinstance(tree, str | bytes):
+        raise TypeError(f"`{name}` must be a tree of arrays, got the text {shown(tree)}")
 
 
 def leaf_array(path: str, leaf: Any) -> Array:

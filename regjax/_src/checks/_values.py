@@ -36,6 +36,16 @@ def of_parameters(name: str) -> None:
         )
 
 
+def no_transformation(value: Any, attribute: str, kind: str, call: str) -> None:
+    """Says how to make a transformation of a rule, where somebody asks the rule for what only those have.
+
+    For all other attributes the message is that of Python. Either is an `AttributeError`, so that `hasattr` is False.
+    """
+    if attribute in {"init", "update"}:
+        raise AttributeError(f"`optimizer` must be made of transformations, got a {kind} by itself: write {call}")
+    raise AttributeError(f"{type(value).__name__!r} object has no attribute {attribute!r}", name=attribute, obj=value)
+
+
 def optimizer(value: Any) -> None:
     """Checks what a transformation wraps."""
     if not (callable(getattr(value, "init", None)) and callable(getattr(value, "update", None))):

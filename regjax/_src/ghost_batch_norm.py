@@ -48,7 +48,7 @@ def _where(mask: Array | None, shape: tuple[int, ...], virtual_batch_size: int) 
     ragged = shape[0] % max(1, -(-shape[0] // virtual_batch_size))
     if mask is None and not ragged:
         return None
-    mask = jnp.ones((), bool) if mask is None else jnp.asarray(mask).astype(bool)
+    mask = jnp.ones((), bool) if mask is None else checks.flags_of_entries("mask", mask)
     checks.broadcastable("mask", mask.shape, "x", shape)
     mask = mask.reshape((1,) * (len(shape) - mask.ndim) + mask.shape)
     return split_batch(jnp.broadcast_to(mask, (shape[0], *mask.shape[1:])), virtual_batch_size)
@@ -132,6 +132,9 @@ def ghost_batch_norm(
     x = widen(checks.floating("x", x))
     features = checks.axes(axis, x.shape, "`x`")
     checks.batch_is_no_feature(features, x.shape)
+    checks.as_many_features(features, x.shape, running.mean.size)
+    if axis_name is not None:
+        checks.place("axis_name", axis_name, otherwise="the statistics are those of the whole batch")
     axes = tuple(a + 1 for a in range(x.ndim) if a not in features)
 
     def expand(values: Array) -> Array:

@@ -35,9 +35,9 @@ def first(call: Any, layer: Any) -> Any:
     return layer if call is None else call
 
 
-def is_off(amount: Scalar, call: Flag, layer: Flag) -> bool | Array:
+def is_off(amount: Scalar, call: Flag, layer: Flag, *, name: str = "rate") -> bool | Array:
     """Returns whether a layer is deterministic, which an amount of 0 makes it whatever is said."""
-    checks.amount(amount)
+    checks.amount(name, amount)
     if random.settled(amount, 0.0):
         return True
     if _all_on.get():

@@ -149,8 +149,7 @@ def split(key: Key, count: int) -> Array:
 
 def mask_shape(shape: tuple[int, ...], broadcast_dims: Sequence[int]) -> tuple[int, ...]:
     """Returns the shape of a mask that is shared along `broadcast_dims`."""
-    named = tuple(broadcast_dims) if isinstance(broadcast_dims, Sequence) else broadcast_dims
-    shared = checks.axes(named, shape, "`x`", name="broadcast_dims")
+    shared = checks.axes(checks.shared_axes("broadcast_dims", broadcast_dims), shape, "`x`", name="broadcast_dims")
     return tuple(1 if axis in shared else size for axis, size in enumerate(shape))
 
 

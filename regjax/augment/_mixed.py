@@ -48,6 +48,7 @@ def soft_targets(y: PyTree, num_classes: int | None, dtype: jnp.dtype) -> PyTree
         target = checks.mixable(name, leaf)
         if jnp.issubdtype(target.dtype, jnp.floating):
             return target
+        checks.leading_axis(name, target.shape)  # a single label would become a row of classes
         return jax.nn.one_hot(target, checks.classes_given(name, num_classes), dtype=dtype)
 
     return arrays("y", y, on_leaf)

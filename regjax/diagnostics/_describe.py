@@ -153,8 +153,8 @@ def describe(rule_or_transform: Any, params: PyTree, *, step: int = 0) -> Descri
       other, `untouched` the paths of the leaves without a rule, `warnings` the wrong orders; `as_dict()` goes to JSON.
 
     Raises:
-      TypeError: if the first argument is none of these, or `params` is text.
-      ValueError: if a mask does not fit `params`.
+      TypeError: if the first argument is none of these, `params` is text, or `step` is no Python integer.
+      ValueError: if a mask does not fit `params`, or `step` is negative.
 
     Warns:
       ChainOrderWarning: for each wrong order that is seen.
@@ -183,6 +183,7 @@ def describe(rule_or_transform: Any, params: PyTree, *, step: int = 0) -> Descri
       ('dense/bias',)
     """
     checks.no_text(params, "params")
+    step = checks.step_shown(step)
     found = _parts(rule_or_transform, params, step)
     actions = [actions_of(part.told, part.library, step) for part in found]
     # Where Optax flattens a tree there is one vector without a path: what happens to it happens to all leaves.

@@ -53,6 +53,7 @@ class DropConnect(StochasticLayer):
 
     def __post_init__(self) -> None:
         checks.rate("rate", self.rate)
+        checks.instance("layer", self.layer, nn.Module, "be a module of Linen such as `nn.Dense(3)`")
         super().__post_init__()
 
     @nn.compact

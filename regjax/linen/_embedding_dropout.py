@@ -51,6 +51,7 @@ class EmbeddingDropout(StochasticLayer):
 
     def __post_init__(self) -> None:
         checks.rate("rate", self.rate)
+        checks.vocabulary(self.layer)
         super().__post_init__()
 
     @nn.compact
@@ -63,6 +64,7 @@ class EmbeddingDropout(StochasticLayer):
         rate: Scalar | None = None,
         **kwargs: Any,
     ) -> Array:
+        inputs = checks.words("inputs", inputs)
         kwargs = layers.passed_on(self.layer, layers.first(deterministic, self.deterministic)) | kwargs
         return self._perturb(
             functools.partial(

@@ -52,4 +52,5 @@ class GaussianNoise(StochasticLayer):
             deterministic=(deterministic, self.deterministic),
             rng=(rng, self.rng_collection),
             drawless=(0.0,),
+            name="stddev",
         )

@@ -83,6 +83,7 @@ class GhostBatchNorm(nn.BatchNorm):
 
     def __post_init__(self) -> None:
         checks.at_least("virtual_batch_size", self.virtual_batch_size, 1)
+        checks.batch_norm_options(self.momentum, self.epsilon, self.use_fast_variance, self.use_running_average)
         super().__post_init__()
 
     @nn.compact
@@ -98,10 +99,13 @@ class GhostBatchNorm(nn.BatchNorm):
         Returns:
           An array with the shape of `x`.
         """
+        checks.running_average(use_running_average)
         if nn.merge_param("use_running_average", self.use_running_average, use_running_average):
             return super().__call__(x, use_running_average)
         x = checks.floating("x", x)
-        shape = [x.shape[axis] for axis in checks.axes(self.axis, x.shape, "`x`")]
+        features = checks.axes(self.axis, x.shape, "`x`")
+        checks.batch_is_no_feature(features, x.shape)
+        shape = [x.shape[axis] for axis in features]
         kept_dtype = jnp.float32 if self.force_float32_reductions else self.param_dtype
         mean = self.variable("batch_stats", "mean", jnp.zeros, shape, kept_dtype)
         var = self.variable("batch_stats", "var", jnp.ones, shape, kept_dtype)

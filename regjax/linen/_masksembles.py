@@ -54,6 +54,7 @@ class Masksembles(nn.Module):
         Returns:
           An array with the shape and dtype of `inputs`.
         """
+        inputs = checks.floating("inputs", inputs)
         checks.features_last("inputs", inputs.shape)
         masks = stochastic.masksembles_masks(inputs.shape[-1], self.num_masks, self.scale, seed=self.seed)
         return stochastic.masksembles(inputs, masks)

@@ -61,7 +61,7 @@ def mc_apply(
       What the model returns.
 
     Raises:
-      TypeError: if `key` is no PRNG key.
+      TypeError: if `module` is no module, or `key` no PRNG key.
       ValueError: if the pass draws no random numbers, so that all passes would be the same.
 
     Examples:
@@ -81,7 +81,9 @@ def mc_apply(
       >>> regjax.uncertainty.mc_classify(fn, jax.random.key(1), x, num_samples=20, batch_size=10).probabilities.shape
       (2, 3)
     """
+    checks.instance("module", module, nn.Module, "be a module of Linen")
     checks.key(key)
+    checks.stream_name(rng_collection)
     counters = {}
 
     def switch_on(call: Any, call_args: tuple[Any, ...], call_kwargs: dict[str, Any], context: Any) -> Any:

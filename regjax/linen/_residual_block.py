@@ -53,6 +53,7 @@ class ResidualBlock(StochasticLayer):
     def __post_init__(self) -> None:
         checks.rate("rate", self.rate)
         checks.one_of("mode", self.mode, MODES)
+        checks.function("residual", self.residual)
         super().__post_init__()
 
     @nn.compact

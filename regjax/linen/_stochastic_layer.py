@@ -14,9 +14,9 @@ class StochasticLayer(nn.Module):
     """The base of the layers; abstract."""
 
     @nn.nowrap
-    def _is_off(self, amount: Scalar, call: Flag, layer: Flag) -> bool | Array:
+    def _is_off(self, amount: Scalar, call: Flag, layer: Flag, name: str = "rate") -> bool | Array:
         # Nothing needs to be random for parameters to be made.
-        return layers.is_off(amount, call, True if layer is None and self.is_initializing() else layer)
+        return layers.is_off(amount, call, True if layer is None and self.is_initializing() else layer, name=name)
 
     @nn.nowrap
     def _bound(self, axis_name: AxisName) -> AxisName:
@@ -27,6 +27,7 @@ class StochasticLayer(nn.Module):
     def _draw(self, rng: Key | None, stream: str) -> Key:
         if rng is not None:
             return rng
+        checks.stream_name(stream)
         streams = self.scope.rngs if self.scope else {}
         # Flax falls back to the stream of the parameters, which is there while they are made.
         checks.has_stream(stream, stream in streams or "params" in streams, streams)
@@ -42,8 +43,12 @@ class StochasticLayer(nn.Module):
         deterministic: tuple[Flag, Flag],
         rng: tuple[Key | None, str],
         drawless: tuple[float, ...] = layers.DRAWLESS,
+        name: str = "rate",
     ) -> PyTree:
-        """Applies the function; of each pair, the first is what the call says and the second what the layer says."""
+        """Applies the function; of each pair, the first is what the call says and the second what the layer says.
+
+        `name` is that of the amount.
+        """
         chosen = layers.first(*amount)
-        off = self._is_off(chosen, *deterministic)
+        off = self._is_off(chosen, *deterministic, name)
         return layers.perturb(function, lambda: self._draw(*rng), inputs, chosen, off, drawless=drawless)

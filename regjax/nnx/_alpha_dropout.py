@@ -45,7 +45,7 @@ class AlphaDropout(SwitchableLayer):
         checks.rate("rate", rate)
         super().__init__(deterministic, rng_collection, rngs)
         self.rate = rate
-        self.broadcast_dims = tuple(broadcast_dims)
+        self.broadcast_dims = checks.shared_axes("broadcast_dims", broadcast_dims)
         self.axis_name = axis_name
 
     def __call__(

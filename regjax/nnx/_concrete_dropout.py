@@ -77,7 +77,7 @@ class ConcreteDropout(SwitchableLayer):
         super().__init__(deterministic, rng_collection, rngs)
         self.rate_logit = nnx.Param(logit(jnp.asarray(init_rate, jnp.float32)))
         self.temperature = temperature
-        self.broadcast_dims = tuple(broadcast_dims)
+        self.broadcast_dims = checks.shared_axes("broadcast_dims", broadcast_dims)
         self.axis_name = axis_name
 
     def __call__(self, inputs: Array, *, deterministic: Flag = None, rngs: StreamsOrKey = None) -> Array:

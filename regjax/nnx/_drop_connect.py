@@ -54,6 +54,7 @@ class DropConnect(SwitchableLayer):
         rngs: Streams = None,
     ) -> None:
         checks.rate("rate", rate)
+        checks.instance("layer", layer, nnx.Module, "be a module of NNX such as an `nnx.Linear`")
         super().__init__(deterministic, rng_collection, rngs)
         self.layer = layer
         self.rate = rate

@@ -81,7 +81,7 @@ class Dropout(SwitchableLayer):
         checks.flag("recompute", recompute)
         super().__init__(deterministic, rng_collection, rngs)
         self.rate = rate
-        self.broadcast_dims = tuple(broadcast_dims)
+        self.broadcast_dims = checks.shared_axes("broadcast_dims", broadcast_dims)
         self.bits = bits
         self.recompute = recompute
         self.axis_name = axis_name

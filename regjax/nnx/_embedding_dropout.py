@@ -69,6 +69,7 @@ class EmbeddingDropout(SwitchableLayer):
         **kwargs: Any,
     ) -> Array:
         layer: Any = self.layer
+        inputs = checks.words("inputs", inputs)
         kwargs = layers.passed_on(layer, deterministic) | kwargs
         return self._perturb(
             functools.partial(drop_words, words=inputs, vocabulary=checks.vocabulary(layer), axis_name=self.axis_name),

@@ -59,4 +59,5 @@ class GaussianNoise(SwitchableLayer):
             deterministic=(deterministic, self.deterministic),
             rngs=rngs,
             drawless=(0.0,),
+            name="stddev",
         )

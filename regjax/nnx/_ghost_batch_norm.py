@@ -49,8 +49,11 @@ class GhostBatchNorm(nnx.BatchNorm):
         rngs: nnx.Rngs,
         **options: Any,
     ) -> None:
+        checks.at_least("num_features", num_features, 1)
         checks.at_least("virtual_batch_size", virtual_batch_size, 1)
+        checks.instance("rngs", rngs, nnx.Rngs, "be an `nnx.Rngs`")
         super().__init__(num_features, use_fast_variance=use_fast_variance, rngs=rngs, **options)
+        checks.batch_norm_options(self.momentum, self.epsilon, self.use_fast_variance, self.use_running_average)
         self.virtual_batch_size = virtual_batch_size
 
     def __call__(self, x: Array, use_running_average: bool | None = None, *, mask: Array | None = None) -> Array:
@@ -65,9 +68,11 @@ class GhostBatchNorm(nnx.BatchNorm):
         Returns:
           An array with the shape of `x`.
         """
+        checks.running_average(use_running_average)
         # Flax says what to do where neither the call nor the layer decides.
         if layers.first(layers.first(use_running_average, self.use_running_average), True):
             return super().__call__(x, use_running_average)
+        x = checks.floating("x", x)
         scale, bias = (None if param is None else param[...] for param in (self.scale, self.bias))
         # The oldest Flax does not let its users say how dtypes are promoted.
         promote = getattr(self, "promote_dtype", lambda arrays, **_: arrays)

@@ -64,7 +64,7 @@ def mc_call(module: nnx.Module, key: Key, *args: Any, **kwargs: Any) -> Any:
       What the model returns.
 
     Raises:
-      TypeError: if `key` is no PRNG key.
+      TypeError: if `module` is no module, or `key` no PRNG key.
       ValueError: if the pass draws no random numbers, so that all passes would be the same.
 
     Examples:
@@ -83,6 +83,7 @@ def mc_call(module: nnx.Module, key: Key, *args: Any, **kwargs: Any) -> Any:
       >>> predict(model, jax.random.key(1), jax.numpy.ones((2, 4))).probabilities.shape
       (2, 3)
     """
+    checks.instance("module", module, nnx.Module, "be a module of NNX")
     checks.key(key)
     graph, state = nnx.split(module)
     # Mapping makes new variables; those of the state itself are shared with the caller's module in newer Flax.

@@ -54,6 +54,7 @@ class ResidualBlock(SwitchableLayer):
     ) -> None:
         checks.rate("rate", rate)
         checks.one_of("mode", mode, MODES)
+        checks.function("residual", residual)
         super().__init__(deterministic, rng_collection, rngs)
         self.residual = residual
         self.rate = rate

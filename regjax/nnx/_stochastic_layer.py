@@ -17,6 +17,7 @@ class StochasticLayer(nnx.Module):
     """The base of the layers; abstract."""
 
     def __init__(self, rng_collection: str, rngs: Streams) -> None:
+        checks.stream_name(rng_collection)
         self.rng_collection = rng_collection
         checks.instance("rngs", rngs, nnx.Rngs | nnx.RngStream | None, "be an `nnx.Rngs` or `nnx.RngStream`, or None")
         self.rngs = nnx.data(None if rngs is None else self._stream(rngs).fork())
@@ -41,10 +42,14 @@ class StochasticLayer(nnx.Module):
         deterministic: tuple[Flag, Flag],
         rngs: StreamsOrKey,
         drawless: tuple[float, ...] = layers.DRAWLESS,
+        name: str = "rate",
     ) -> PyTree:
-        """Applies the function; of each pair, the first is what the call says and the second what the layer says."""
+        """Applies the function; of each pair, the first is what the call says and the second what the layer says.
+
+        `name` is that of the amount.
+        """
         chosen = layers.first(*amount)
-        off = layers.is_off(chosen, *deterministic)
+        off = layers.is_off(chosen, *deterministic, name=name)
         return layers.perturb(function, lambda: self._draw(rngs), inputs, chosen, off, drawless=drawless)
 
 

@@ -46,7 +46,7 @@ def masksembles(x: ArrayLike, masks: ArrayLike) -> Array:
     References:
       Durasov et al, `Masksembles for Uncertainty Estimation <https://arxiv.org/abs/2012.08334>`_, 2021
     """
-    x, masks = checks.floating("x", x), jnp.asarray(masks)
+    x, masks = checks.floating("x", x), checks.any_array("masks", masks)
     checks.feature_masks(masks, x.shape)
     batch, *inner, features = x.shape
     groups = np.arange(batch) * len(masks) // max(batch, 1)

@@ -98,6 +98,7 @@ def proximal_adam(
     checks.number_or_schedule("learning_rate", learning_rate)
     checks.rate_below_one("b1", b1)
     checks.rate_below_one("b2", b2)
+    checks.float_dtype("mu_dtype", mu_dtype)
     checks.flag("nesterov", nesterov)
     checks.flag("amsgrad", amsgrad)
     checks.one_variant(nesterov, amsgrad)

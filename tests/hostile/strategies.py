@@ -8,6 +8,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from tests.hostile.calls import Call
+from tests.hostile.layers import Layer
 
 _HUGE = 10**400
 
@@ -43,7 +44,12 @@ _BOUND = st.one_of(_NUMBER, _NEGATIVE)
 _RATE = st.one_of(_NUMBER, _NEGATIVE, _ABOVE_ONE)
 _COUNT = st.one_of(_NOT_NUMBERS, _FLOATS, _from(-1, np.int32(-7), _HUGE, 2**31, [3], jnp.arange(3)))
 _FLAG = st.one_of(_from("yes", None, 1, 0.0, np.bool_(True), jnp.array(True), jnp.ones(2), np.ones(2), [], object()))
-_WORD = st.one_of(st.text(max_size=5), _from(None, 1, True, 0.5, np.ones(2), jnp.ones(2), [], {}, object()))
+# Drawn text could be one of the words.
+_WORD = st.one_of(
+    st.text(max_size=5).map("no word {}".format),
+    _from(""),
+    _from(None, 1, True, 0.5, np.ones(2), jnp.ones(2), [], {}, object()),
+)
 _KEY = st.one_of(
     _from(None, 0, 1.5, "key", b"key", object(), [0, 0], (0, 0), jnp.zeros(2), jnp.zeros(2, jnp.int32)),
     _from(np.zeros(2, np.uint8), np.array("key"), np.zeros(3, np.uint32), jnp.zeros((), jnp.uint32)),
@@ -63,6 +69,7 @@ _AXIS = st.one_of(_AXIS_KIND, st.integers(5, 2**40), st.integers(-(2**40), -6), 
 _FUNCTION = st.one_of(_NOT_ARRAYS, _from(None, 3, 0.5, (), jnp.ones(2)))
 _FUNCTIONS = st.one_of(_from(None, 3, 0.5, (), [], object(), (3,), [None], jnp.ones(2)))
 _VALUE = st.one_of(_NOT_ARRAYS, _from(None, 3, 0.5, (), {}, lambda x: x, jnp.ones(2)))
+_VALUE_OR_OPTIMIZER = _from(None, 3, "word", object(), len, jnp.ones(2), {})
 _MASK = _from(0, 3, 0.5, np.bool_(True), jnp.array(True), object(), (3,), {"kernel": 1}, {1, 2}, jnp.ones(2))
 _LEAF = _from(
     jnp.ones(2, jnp.complex64),
@@ -71,8 +78,10 @@ _LEAF = _from(
     jax.ShapeDtypeStruct((4, 3), jnp.float32),
     np.ones(2, np.complex128),
 )
+_TEXT = _from("params", b"params")
 _TREE = st.one_of(
     _LEAF,
+    _TEXT,
     st.fixed_dictionaries({"a": st.just(np.float32(1)), "bad": _LEAF}),
     st.lists(_LEAF, min_size=1, max_size=3),
 )
@@ -80,8 +89,24 @@ _COMPANION = _from(0.5, "word", {}, [], {"other": 1.0}, (jnp.ones(3),), jnp.ones
 _RULES = _from(None, 3, {}, [], "kernel", {"kernel": 3}, {"kernel": "l1"}, {3: None}, {"": object()}, jnp.ones(2))
 _PATTERN = _from(None, 3, True, b"kernel", (), jnp.ones(2), object())
 
-# Whatever a parameter is called that has no kind yet: it may be accepted, or refused.
-ANYTHING = st.one_of(_NOT_NUMBERS, _VECTORS, _NAN, _INFINITE, _FLOATS, _UNREPRESENTABLE, _KEY, _MASK)
+_PAIR = _from(
+    "word", b"b", object(), None, {}, {"a": 1.0}, _HUGE, np.array("word"), (1,), (1, 2, 3), ("a", 1.0), jnp.ones(3)
+)
+_RANGE = st.one_of(_PAIR, _NAN, _NOT_REAL, _from(jax.random.key(0), jax.ShapeDtypeStruct((2,), jnp.float32), {1, 2}))
+_WIDTHS = _from("word", 1.5, True, -1, (1,), (1, 2, 3), object(), {}, jnp.ones(2), _HUGE, (1.5, 2), np.ones(2))
+_FILL = _from(
+    "words", b"b", object(), 1j, np.complex64(1), {"q": 1.0}, jax.random.key(0), None, _HUGE, [[1.0], [2.0, 3.0]]
+)
+_NAME_OF_AXIS = _from(3, 1.5, b"x", object(), ["a"], True, jnp.ones(2), "not bound", ("not", "bound"), {})
+_DTYPE = _from("word", 3, 1.5, object(), {}, jnp.ones(2), int, bool, "int32", complex, (1,))
+_SEED = st.one_of(_FLOATS, _from(-1, "2", None, True, object(), jnp.array(2), [2], 1j))
+_STREAM = _from(3, 1.5, b"dropout", None, [], ("dropout",), object(), {})
+_SWITCH = _from("yes", 1, 0.0, [], object(), jnp.ones(2), jnp.array(1), jnp.zeros(2, bool), np.ones(2), np.array(1))
+_STREAMS = st.one_of(_KEY, _from({"dropout": jax.random.key(0)}))
+_MODULE = _from(None, 3, 0.5, "word", object(), (), {}, jnp.ones(2))
+_LABELS = st.one_of(
+    _NOT_ARRAYS, _UNREPRESENTABLE, _from(None, {}, 1j, jnp.complex64(1), jax.random.key(0), jnp.ones(7))
+)
 
 _KINDS = {
     _STRENGTH: "alpha delta entropy_strength eps eps_root epsilon gamma a group l1 l2 learning_rate min_delta stddev"
@@ -92,7 +117,7 @@ _KINDS = {
     _RATE: "b1 b2 decay label_smoothing magnitude max_rate momentum prob rate time_ratio",
     _COUNT: "batch_size bits block_size chunk_size max_frequency max_time n num_classes num_features"
     " num_frequency_masks num_iterations num_layers num_masks num_operations num_projections num_samples num_steps"
-    " num_time_masks patience stacked_axes warmup",
+    " num_time_masks patience stacked_axes virtual_batch_size warmup",
     _FLAG: "accelerated amsgrad cautious couple_channels eps_in_sqrt from_logits has_aux keep_best nesterov one_sided"
     " per_example recompute relative remove_inputs sequential size_scaling",
     _WORD: "mode nan normalize",
@@ -109,34 +134,117 @@ _KINDS = {
     _TREE: "tree",
     _COMPANION: "anchor gradients metric",
     _RULES: "rules",
+    _RANGE: "area aspect clip rotation scale shear shift",
+    _WIDTHS: "padding size",
+    _FILL: "fill",
+    _NAME_OF_AXIS: "axis_name",
+    _DTYPE: "mu_dtype",
+    _SEED: "seed",
+    _LABELS: "labels",
+    st.one_of(_NUMBER, _NEGATIVE): "threshold",
+    st.one_of(_COUNT, _from(-1)): "step",
+    _from("x", None, 1, True, [], {}, object(), jnp.ones(2)): "interpolation",
+    st.one_of(_FUNCTIONS, _from("word", jnp.tanh(1.0))): "activation",
+    _from(None, 3, "word", (), [], object(), [3], jnp.ones(2), ["nothing"], [("a", "nothing")], [()], {}): "layers",
+    st.one_of(_NOT_ARRAYS, _UNREPRESENTABLE, _from({}, 1.5, jnp.ones(2), True, jnp.ones((2, 2), int))): "lengths",
+    _from("word", None, 1.5, True, 1j, object(), _HUGE, jnp.ones(2, int), jnp.ones(()), {}): "mask_token",
+    _from((), [], "rotate", 3, object(), [3], ["nothing"], [None], jnp.ones(2), {}): "operations",
+    _VALUE_OR_OPTIMIZER: "rule_or_transform",
+    st.one_of(
+        _NAN, _from("word", object(), (-1, 1), (0, 0), ("a", "b"), [[1.0], [2.0, 3.0]], jnp.ones((2, 2)))
+    ): "weights",
+    st.one_of(_NOT_ARRAYS, _UNREPRESENTABLE, _from(1j, True, 1.5, 3, jnp.ones(7), jnp.ones(4, jnp.complex64))): "y",
+    _TEXT: "params",
+    # What layers have besides.
+    _STREAM: "rng_collection",
+    _SWITCH: "deterministic use_running_average",
+    _STREAMS: "rng rngs",
+    _MODULE: "layer",
 }
 _KIND_OF = {name: kind for kind, names in _KINDS.items() for name in names.split()}
 # Names that mean something else in one place.
-_EXCEPTIONS = {
-    "regularizers.l2_sp.anchor": st.none(),
-    "stochastic.drop_block.block_size": _COUNT.filter(lambda value: not isinstance(value, list)),
-    # Checked where the parameters are known.
-    "transforms.decoupled_weight_decay.anchor": None,
-    "transforms.proximal_step.metric": None,
-    "sensitivity.jacobian_penalty.chunk_size": _COUNT.filter(lambda value: value is not None),
+_ELSEWHERE = {
+    "diagnostics.group_sparsity.tree": _TEXT,
+    "diagnostics.norms.tree": _TEXT,
+    "diagnostics.sparsity.tree": _TEXT,
     "losses.label_noise.labels": _INTEGERS,
     "losses.softmax_cross_entropy.labels": st.one_of(_NOT_ARRAYS, _UNREPRESENTABLE, _from(None, {}, 1j, True)),
+    "masks.first_match.masks": _MASK,
+    "masks.resolve.tree": st.one_of(_TEXT, _LEAF.filter(lambda leaf: not isinstance(leaf, jax.ShapeDtypeStruct))),
+    "masks.select.tree": _TEXT,
+    "pruning.remove_zero_units.padding": _from(3, "nothing", object(), [3], {"a": 3}, jnp.ones(2)),
+    "regularizers.l2_sp.anchor": st.none(),
+    "sensitivity.jacobian_penalty.chunk_size": _COUNT.filter(lambda value: value is not None),
+    "stochastic.drop_block.block_size": _COUNT.filter(lambda value: not isinstance(value, list)),
+    "stochastic.masksembles.masks": st.one_of(_NOT_ARRAYS, _UNREPRESENTABLE, _from(None, {}, jnp.ones((2, 8)))),
+    "stochastic.masksembles_masks.scale": st.one_of(_NUMBER, _INFINITE, _NEGATIVE, _from(0.5)),
+    "transforms.apply_updates_stochastic_rounding.updates": _COMPANION,
 }
 _X = {"augment": _BATCH, "sensitivity": _FLOATING, "stochastic": _FLOATING}
 
+# The parameters of which nothing is known to be wrong at the call, and why.
+WITHOUT_KIND = {
+    "diagnostics.scalars.updates": "its norm is taken, whatever it is",
+    "transforms.decoupled_weight_decay.anchor": "checked where the parameters are known, in the update",
+    "transforms.proximal_step.metric": "checked where the parameters are known, in the update",
+    "uncertainty.mc_classify.args": "what the function of the user takes",
+    "uncertainty.mc_regress.args": "what the function of the user takes",
+    "uncertainty.mc_samples.args": "what the function of the user takes",
+}
+
 
 def refused(call: Call, name: str):
-    """Returns what `call` must refuse for a parameter, or None where nothing is known of that."""
+    """Returns what `call` must refuse for a parameter, or None where :data:`WITHOUT_KIND` says why nothing is."""
     room, default = call.name.split(".")[0], call.parameters[name].default
-    if name == "tree" and room in {"diagnostics", "masks"}:
-        return None  # what has no values passes by
-    kind = _X.get(room) if name == "x" else _EXCEPTIONS.get(f"{call.name}.{name}", _KIND_OF.get(name))
-    if kind is None:
+    if f"{call.name}.{name}" in WITHOUT_KIND:
         return None
+    kind = _X[room] if name == "x" else _ELSEWHERE.get(f"{call.name}.{name}", _KIND_OF.get(name))
+    assert kind is not None, f"{call.name}.{name} has no kind in _KINDS, and no reason in WITHOUT_KIND"
     if default is None:
         kind = kind.filter(lambda value: value is not None)
     if room in {"regularizers", "constraints"} and name == "axis":
         kind = _AXIS_KIND  # there is no array yet
     if kind in (_STRENGTH, _BOUND, _RATE, _NUMBER) and room in {"penalties", "prox", "projections", "stochastic"}:
         kind = st.one_of(kind, _VECTORS)
+    return kind
+
+
+_OF_FLAX = ("axis_index_groups", "bias_init", "dtype", "force_float32_reductions", "param_dtype", "scale_init")
+_OF_FLAX = (*_OF_FLAX, "use_bias", "use_scale")
+_OF_LAYERS = {
+    "axis": st.one_of(_AXIS, _from(0, (0, 1))),
+    "epsilon": st.one_of(_STRENGTH, _VECTORS),
+    "init_rate": st.one_of(_RATE, _VECTORS, _from(0.0, 1.0)),
+    "inputs": _FLOATING,
+    "mask": st.one_of(_MASK, _from("nothing")),
+    "momentum": st.one_of(_RATE, _VECTORS),
+    "rate": st.one_of(_RATE, _VECTORS, _from(len)),
+    "residual": _FUNCTION,
+    "scale": _ELSEWHERE["stochastic.masksembles_masks.scale"],
+    "stddev": st.one_of(_STRENGTH, _VECTORS, _from(len)),
+    "temperature": st.one_of(_STRENGTH, _VECTORS, _from(0.0)),
+    "use_fast_variance": _FLAG,
+    "x": _FLOATING,
+}
+_OF_ONE_LAYER = {
+    ("EmbeddingDropout", "inputs"): _INTEGERS,
+    ("GhostBatchNorm", "mask"): st.one_of(_NOT_ARRAYS, _from({}, 0.5, 1j, jnp.ones(3), np.ones((9, 9, 9), bool))),
+    ("Masksembles", "inputs"): st.one_of(_FLOATING, _from(0.5, jnp.ones(3), jnp.ones((3, 0)))),
+}
+
+# The parameters of layers of which nothing is refused, and why.
+LAYERS_WITHOUT_KIND = {
+    **{f"linen.GhostBatchNorm.{name}": "a field of Flax's own layer, which Flax uses" for name in _OF_FLAX},
+    "linen.*.name": "every module of Linen has it",
+    "linen.*.parent": "every module of Linen has it",
+}
+
+
+def refused_by_layer(name: str, layer: Layer, parameter: str):
+    """Returns what a layer must refuse, or None where :data:`LAYERS_WITHOUT_KIND` says why nothing is."""
+    if {f"{name}.{parameter}", f"{layer.room}.*.{parameter}"} & set(LAYERS_WITHOUT_KIND):
+        return None
+    known = _OF_LAYERS.get(parameter, _KIND_OF.get(parameter))
+    kind = _OF_ONE_LAYER.get((layer.made.__name__, parameter), known)
+    assert kind is not None, f"{name}.{parameter} has no kind, and no reason in LAYERS_WITHOUT_KIND"
     return kind

@@ -141,7 +141,7 @@ def test_statistics_move_only_where_they_may():
     variables = init(layer)
     np.testing.assert_array_equal(variables["batch_stats"]["mean"], 0)
     np.testing.assert_array_equal(variables["batch_stats"]["var"], 1)
-    with pytest.raises(NameError, match="unbound axis name"):
+    with pytest.raises(ValueError, match="`axis_name` must name axes .* got 'device'"):
         layer.apply(variables, X, False, mutable=["batch_stats"])
     over_devices = jax.vmap(lambda x: train(layer, variables, x), axis_name="device")
     y, updates = jax.jit(over_devices)(X.reshape(2, 4, 4, 3))

@@ -1,5 +1,6 @@
 """Arrays and their axes."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -7,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from regjax._src.checks._kinds import instance
+from regjax._src.checks._lists import shown
 from regjax._src.types import Array, ArrayLike, Axis
 
 
@@ -46,7 +48,35 @@ def axis_kind(axis: Any, *, name: str = "axis") -> None:
     """Checks what axes are said by, whatever array they are of."""
     named = axis if isinstance(axis, tuple | list) else () if axis is None else (axis,)
     if not all(isinstance(a, int | np.integer) and not isinstance(a, bool) for a in named):
-        raise TypeError(f"`{name}` must be an integer, a tuple of integers or None, got {axis!r}")
+        raise TypeError(f"`{name}` must be an integer, a tuple of integers or None, got {shown(axis)}")
+
+
+def float_dtype(name: str, value: Any) -> None:
+    """Checks a dtype for floating numbers; None is whichever they have."""
+    try:
+        floats = value is None or jnp.issubdtype(np.dtype(value), jnp.floating)
+    except TypeError:
+        floats = False
+    if not floats:
+        raise TypeError(f"`{name}` must be a floating dtype or None, got {shown(value)}")
+
+
+def flags_of_entries(name: str, value: ArrayLike) -> Array:
+    """Converts booleans, or integers that stand for them; weights would be taken for something else than they are."""
+    array = any_array(name, value)
+    if array.dtype != jnp.bool_ and not jnp.issubdtype(array.dtype, jnp.integer):
+        raise TypeError(f"`{name}` must be a boolean array, got dtype {array.dtype}")
+    return array.astype(bool)
+
+
+def shared_axes(name: str, value: Any) -> Any:
+    """Returns the axes along which one draw serves all entries, as static data; None would name them all."""
+    if value is None:
+        raise TypeError(f"`{name}` must be integers, got None: () for none")
+    # A range, as Flax takes it, is as good as a tuple.
+    named = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str | bytes) else value
+    axis_kind(named, name=name)
+    return named
 
 
 def axes(axis: Axis, shape: tuple[int, ...], where: str, *, name: str = "axis") -> tuple[int, ...]:
@@ -78,7 +108,7 @@ def same_shape(name: str, shape: tuple[int, ...], of: str, expected: tuple[int, 
 def axis_or_auto(axis: Any) -> None:
     """Checks axes, for which one word may stand."""
     if isinstance(axis, str) and axis != "auto":
-        raise ValueError(f"`axis` must be an integer, a tuple of integers, None or 'auto', got {axis!r}")
+        raise ValueError(f"`axis` must be an integer, a tuple of integers, None or 'auto', got {shown(axis)}")
     if not isinstance(axis, str):
         axis_kind(axis)
 

@@ -1,6 +1,32 @@
 """Batch normalization."""
 
+import math
+from typing import Any
+
 import numpy as np
+
+from regjax._src.checks._kinds import flag, instance
+from regjax._src.checks._numbers import rate, strength
+
+
+def batch_norm_options(momentum: Any, epsilon: Any, use_fast_variance: Any, use_running_average: Any) -> None:
+    """Checks what Flax's own layer takes as it is."""
+    rate("momentum", momentum)
+    strength("epsilon", epsilon)
+    flag("use_fast_variance", use_fast_variance)
+    running_average(use_running_average)
+
+
+def running_average(value: Any) -> None:
+    """Checks the switch between the statistics of training and those of evaluation; None leaves it to the other."""
+    instance("use_running_average", value, bool | np.bool_ | None, "be True, False or None")
+
+
+def as_many_features(features: tuple[int, ...], shape: tuple[int, ...], expected: int) -> None:
+    """Checks that there are as many features as there are statistics."""
+    got = math.prod(shape[axis] for axis in features)
+    if got != expected:
+        raise ValueError(f"`x` must have {expected} features along the axes {features}, got {got} in shape {shape}")
 
 
 def batch_is_no_feature(features: tuple[int, ...], shape: tuple[int, ...]) -> None:

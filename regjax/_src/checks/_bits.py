@@ -3,6 +3,7 @@
 from typing import Any
 
 from regjax._src.checks._kinds import one_of
+from regjax._src.checks._lists import shown
 
 
 def bits(width: Any, widths: tuple[int, ...]) -> None:
@@ -25,5 +26,5 @@ def rate_in_steps(name: str, rate: float, kept: int, width: int) -> None:
         half = 2.0 ** -(width + 1)
         ends = f"above {half:.3g} and below 1 - {half:.3g}"
         raise ValueError(
-            f"`{name}` must be 0, 1, or {ends} where `bits` is {width}, got {rate!r} (more bits are nearer)"
+            f"`{name}` must be 0, 1, or {ends} where `bits` is {width}, got {shown(rate)} (more bits are nearer)"
         )

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from regjax._src.checks._lists import one_line
 from regjax._src.checks._numbers import at_least
 
 
@@ -27,5 +28,5 @@ def block_sizes(value: Any, axes: tuple[int, ...], shape: tuple[int, ...]) -> tu
     if isinstance(size, int):
         return (size,) * len(axes)
     if len(size) != len(axes):
-        raise ValueError(f"`block_size` must have {len(axes)} sizes for `x` of shape {shape}, got {value}")
+        raise ValueError(f"`block_size` must have {len(axes)} sizes for `x` of shape {shape}, got {one_line(value)}")
     return size

@@ -10,6 +10,7 @@ import numpy as np
 from regjax._src.checks._arrays import floating, leading_axis, same_shape
 from regjax._src.checks._kinds import instance
 from regjax._src.checks._layers import key
+from regjax._src.checks._lists import one_line
 from regjax._src.checks._numbers import at_least
 from regjax._src.types import Array, ArrayLike
 
@@ -65,7 +66,9 @@ def direction(value: ArrayLike, shape: tuple[int, ...]) -> Array:
 def projections(value: Any, key_value: Any, most: int) -> None:
     """Checks how many random directions are asked for, and the key to draw them from."""
     if at_least("num_projections", value, 1) > most:
-        raise ValueError(f"`num_projections` must be <= {most}, the number of directions there are, got {value}")
+        raise ValueError(
+            f"`num_projections` must be <= {most}, the number of directions there are, got {one_line(value)}"
+        )
     if key_value is None:
         raise TypeError("`key` must be a PRNG key where `num_projections` is given, got None")
     key(key_value)

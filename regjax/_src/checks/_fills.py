@@ -8,6 +8,7 @@ import numpy as np
 
 from regjax._src.checks._arrays import any_array, host_array
 from regjax._src.checks._kinds import instance, one_of
+from regjax._src.checks._lists import one_line
 from regjax._src.checks._mixing import examples
 from regjax._src.checks._numbers import not_nan, numbers, ordered, scalar
 from regjax._src.types import Array, ArrayLike
@@ -33,7 +34,7 @@ def interval(name: str, value: Any, low: float = -math.inf, high: float = math.i
     """Checks the two ends of an interval of finite numbers that are above `low` and at most `high`."""
     instance(name, value, tuple | list, "be a pair of numbers")
     if len(value) != 2:
-        raise ValueError(f"`{name}` must be a pair of numbers, got {value}")
+        raise ValueError(f"`{name}` must be a pair of numbers, got {one_line(value)}")
     asked = "finite" if low == -math.inf else f"finite and > {low}" if high == math.inf else f"in ({low}, {high}]"
     for end in value:
         numbers(name, end, lambda x: (x > low) & (x <= high) & np.isfinite(x), asked)

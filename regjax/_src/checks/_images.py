@@ -9,6 +9,7 @@ import numpy as np
 
 from regjax._src.checks._arrays import axes, host_array
 from regjax._src.checks._kinds import instance
+from regjax._src.checks._lists import one_line, shown
 from regjax._src.checks._numbers import at_least, numbers, ordered, rate, scalar, strength, strengths
 from regjax._src.types import Array, Axis
 
@@ -39,10 +40,12 @@ def padding(value: Any, dimensions: int) -> tuple[tuple[int, int], ...]:
     """Returns the widths before and after each spatial axis: one for all, one for each, or a pair for each."""
     widths = value if isinstance(value, tuple | list) else (value,) * dimensions
     if len(widths) != dimensions:
-        raise ValueError(f"`padding` must be an integer or have one entry for each of {dimensions} axes, got {value}")
+        raise ValueError(
+            f"`padding` must be an integer or have one entry for each of {dimensions} axes, got {one_line(value)}"
+        )
     pairs = [width if isinstance(width, tuple | list) else (width, width) for width in widths]
     if any(len(pair) != 2 for pair in pairs):
-        raise ValueError(f"`padding` must have integers or pairs (before, after) as its entries, got {value}")
+        raise ValueError(f"`padding` must have integers or pairs (before, after) as its entries, got {one_line(value)}")
     return tuple((at_least("padding", before, 0), at_least("padding", after, 0)) for before, after in pairs)
 
 
@@ -50,10 +53,12 @@ def crop_size(value: Any, padded: tuple[int, ...]) -> tuple[int, ...]:
     """Returns the size to crop along each spatial axis, one for all or one for each."""
     sizes = tuple(value) if isinstance(value, tuple | list) else (value,) * len(padded)
     if len(sizes) != len(padded):
-        raise ValueError(f"`size` must be an integer or have one entry for each of {len(padded)} axes, got {value}")
+        raise ValueError(
+            f"`size` must be an integer or have one entry for each of {len(padded)} axes, got {one_line(value)}"
+        )
     sizes = tuple(at_least("size", size, 1) for size in sizes)
     if any(size > room for size, room in zip(sizes, padded, strict=True)):
-        raise ValueError(f"`size` must be within the padded size {padded}, got {value}")
+        raise ValueError(f"`size` must be within the padded size {padded}, got {one_line(value)}")
     return sizes
 
 
@@ -63,7 +68,7 @@ def symmetric_interval(name: str, value: Any) -> tuple[Any, Any]:
         strength(name, value)
         return -value, value
     if len(value) != 2:
-        raise ValueError(f"`{name}` must be a number or a pair (low, high), got {value}")
+        raise ValueError(f"`{name}` must be a number or a pair (low, high), got {one_line(value)}")
     for end in value:
         numbers(name, end, np.isfinite, "finite")
         scalar(name, end)
@@ -75,7 +80,7 @@ def share_for_each(name: str, value: Any, count: int) -> tuple[Any, ...]:
     """Returns `count` numbers in [0, 1]; one stands for all."""
     each = tuple(value) if isinstance(value, tuple | list) else (value,) * count
     if len(each) != count:
-        raise ValueError(f"`{name}` must be a number or have {count} entries, got {value}")
+        raise ValueError(f"`{name}` must be a number or have {count} entries, got {one_line(value)}")
     for entry in each:
         rate(name, entry)
     return each
@@ -100,7 +105,7 @@ def option_of_each(name: str, value: Any, structure: Any) -> list[Any]:
         return structure.flatten_up_to(value)
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"`{name}` must be one value, or a tree of them in the structure of `x`, got {value}"
+            f"`{name}` must be one value, or a tree of them in the structure of `x`, got {one_line(value)}"
         ) from error
 
 
@@ -126,7 +131,7 @@ def choice_weights(value: Any, count: int) -> Any:
     if array.shape != (count,):
         raise ValueError(f"`weights` must have shape ({count},), one weight for each function, got {array.shape}")
     if isinstance(array, np.ndarray) and not array.any():
-        raise ValueError(f"`weights` must have an entry above 0, got {value}")
+        raise ValueError(f"`weights` must have an entry above 0, got {one_line(value)}")
     return array
 
 
@@ -137,6 +142,8 @@ def operations(value: Any, known: Sequence[str]) -> tuple[Any, ...]:
         raise ValueError("`operations` must have at least one entry, got none")
     for entry in value:
         if isinstance(entry, str) and entry not in known:
-            raise ValueError(f"`operations` must be functions or among {', '.join(map(repr, known))}, got {entry!r}")
+            raise ValueError(
+                f"`operations` must be functions or among {', '.join(map(repr, known))}, got {shown(entry)}"
+            )
         instance("operations", entry, str | Callable, "be names or functions of a key, an image and a magnitude")
     return tuple(value)

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from regjax._src.checks._arrays import any_array, axes, boolean, floating, host_array, same_shape
+from regjax._src.checks._lists import one_line, shown
 from regjax._src.checks._numbers import numbers
 from regjax._src.types import Array, ArrayLike
 
@@ -14,7 +15,7 @@ from regjax._src.types import Array, ArrayLike
 def class_axis(axis: Any, shape: tuple[int, ...], of: str) -> int:
     """Returns the one axis that holds the classes, non-negative."""
     if not isinstance(axis, int | np.integer) or isinstance(axis, bool):
-        raise TypeError(f"`axis` must be an integer, got {axis!r}")
+        raise TypeError(f"`axis` must be an integer, got {shown(axis)}")
     return axes(int(axis), shape, f"`{of}`")[0]
 
 
@@ -76,7 +77,9 @@ def num_classes_given(value: Any) -> None:
 def num_classes_agrees(value: Any, found: int) -> None:
     """Checks the number of classes where soft labels say it themselves."""
     if value is not None and value != found:
-        raise ValueError(f"`num_classes` must be {found}, as soft labels have it along `axis`, or None, got {value}")
+        raise ValueError(
+            f"`num_classes` must be {found}, as soft labels have it along `axis`, or None, got {one_line(value)}"
+        )
 
 
 def num_classes_fits(num_classes: int, dtype: Any) -> None:

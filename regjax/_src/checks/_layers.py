@@ -8,8 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from regjax._src.checks._arrays import any_array
 from regjax._src.checks._kinds import instance
 from regjax._src.checks._lists import shown
+from regjax._src.checks._numbers import rate, strength
+from regjax._src.types import Array
 
 # Old keys do not say of which implementation they are.
 _IMPLEMENTATION = "jax_default_prng_impl"
@@ -37,15 +40,15 @@ def _shape_of_old_keys(implementation: str) -> tuple[int, ...]:
     return jax.eval_shape(lambda: jax.random.key_data(jax.random.key(0, impl=implementation))).shape
 
 
-def place(name: str, axes: Any) -> jax.Array:
+def place(name: str, axes: Any, *, otherwise: str = "one key gives one mask for the whole array") -> jax.Array:
     """Returns the index of this shard along the axes of a mesh, one name or a tuple of them, which must be bound."""
     instance(name, axes, str | tuple, "be the name of a mesh axis, or a tuple of names")
     try:
         return jax.lax.axis_index(axes)
     except NameError:
         raise ValueError(
-            f"`{name}` must name axes that a `shard_map`, `pmap` or `vmap` around the call has, got {axes!r}"
-            " (under `jit` alone one key gives one mask for the whole array: leave it out there)"
+            f"`{name}` must name axes that a `shard_map`, `pmap` or `vmap` around the call has, got {shown(axes)}"
+            f" (under `jit` alone {otherwise}: leave it out there)"
         ) from None
 
 
@@ -53,7 +56,7 @@ def rate_on_host(mode: str, value: Any) -> None:
     """Refuses a traced rate where shapes depend on the rate."""
     if isinstance(value, jax.Array):
         raise TypeError(
-            f"`rate` must be a Python number in mode '{mode}', where it sets the number of rows, got {value!r}"
+            f"`rate` must be a Python number in mode '{mode}', where it sets the number of rows, got {shown(value)}"
             " (the modes 'row', 'batch' and 'skip' take traced rates)"
         )
 
@@ -105,9 +108,23 @@ def draws_noise(name: str, drawn: bool) -> None:
         )
 
 
-def amount(value: Any) -> None:
+def amount(name: str, value: Any) -> None:
     """Checks the rate or deviation that a layer is called with: a schedule has to be called first."""
-    if callable(value) or isinstance(value, str | bytes):
+    if callable(value):
         raise TypeError(
-            f"`rate` (or `stddev`) must be a number or a traced scalar, got {shown(value)}: call a schedule first"
+            f"`{name}` must be a number or a traced scalar, got the function {shown(value)}: call a schedule first"
         )
+    (rate if name == "rate" else strength)(name, value)
+
+
+def stream_name(value: Any) -> None:
+    """Checks the name of a stream of keys."""
+    instance("rng_collection", value, str, "be the name of a stream of keys")
+
+
+def words(name: str, value: Any) -> Array:
+    """Converts to the integers that an embedding looks up."""
+    array = any_array(name, value)
+    if not jnp.issubdtype(array.dtype, jnp.integer):
+        raise TypeError(f"`{name}` must be integers, got dtype {array.dtype}")
+    return array

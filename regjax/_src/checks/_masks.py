@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from regjax._src.checks._lists import some
+from regjax._src.checks._lists import shown, some
 
 
 def patterns(values: tuple[Any, ...]) -> None:
@@ -15,7 +15,7 @@ def patterns(values: tuple[Any, ...]) -> None:
         raise ValueError("`patterns` must name at least one glob or compiled regular expression, got none")
     for value in values:
         if not isinstance(value, str | re.Pattern):
-            raise TypeError(f"`patterns` must be globs or compiled regular expressions, got {value!r}")
+            raise TypeError(f"`patterns` must be globs or compiled regular expressions, got {shown(value)}")
 
 
 def compiles(pattern: str, regex: str) -> re.Pattern[str]:
@@ -56,7 +56,7 @@ def mask_is_no_scalar(mask: Any) -> None:
     ):
         raise TypeError(
             "`mask` must be None, a glob, a tree of bools or a function, got the scalar"
-            f" {mask!r}, which is what `optax.inject_hyperparams` makes of a function (use a glob there)"
+            f" {shown(mask)}, which is what `optax.inject_hyperparams` makes of a function (use a glob there)"
         )
 
 
@@ -70,7 +70,7 @@ def mask_from_function(mask: Any) -> Any:
 def mask_as_bool(mask: Any) -> bool:
     """Refuses the mask where somebody else takes it for a bool."""
     raise TypeError(
-        f"`mask` must be resolved where it is not regjax that takes it, got {mask!r}: give Optax the function "
+        f"`mask` must be resolved where it is not regjax that takes it, got {shown(mask)}: give Optax the function "
         "`lambda params: regjax.masks.resolve(mask, params)`"
     )
 
@@ -78,7 +78,7 @@ def mask_as_bool(mask: Any) -> bool:
 def mask_is_tree_of_bools(mask: Any, only_bools: bool) -> None:
     """Checks what is left once a mask is nothing else."""
     if not only_bools:
-        raise TypeError(f"`mask` must be None, a glob, a tree of Python bools or a function, got {mask!r}")
+        raise TypeError(f"`mask` must be None, a glob, a tree of Python bools or a function, got {shown(mask)}")
 
 
 def _text(pattern: Any) -> str:

@@ -5,13 +5,14 @@ from typing import Any
 import jax
 import numpy as np
 
+from regjax._src.checks._lists import shown
 from regjax._src.checks._numbers import numbers, scalar
 
 
 def mask_scale(value: Any) -> float:
     """Returns the scale of masks, on which their shape depends."""
     if isinstance(value, jax.Array):
-        raise TypeError(f"`scale` must be a Python number, as the masks are made on the host, got {value!r}")
+        raise TypeError(f"`scale` must be a Python number, as the masks are made on the host, got {shown(value)}")
     numbers("scale", value, lambda x: (x >= 1) & np.isfinite(x), "finite and >= 1")
     scalar("scale", value)
     return float(value)

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from regjax._src.checks._arrays import any_array, leading_axis
 from regjax._src.checks._blocks import spatial_axes
+from regjax._src.checks._lists import one_line
 from regjax._src.types import Array, ArrayLike
 
 
@@ -66,4 +67,6 @@ def classes_given(name: str, num_classes: int | None) -> int:
 def one_for_each_axis(name: str, value: Any, spatial: tuple[int, ...]) -> None:
     """Checks that there are as many numbers as axes of space."""
     if len(value) != len(spatial):
-        raise ValueError(f"`{name}` must have one number for each of {len(spatial)} spatial axes, got {value}")
+        raise ValueError(
+            f"`{name}` must have one number for each of {len(spatial)} spatial axes, got {one_line(value)}"
+        )

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from regjax._src.checks._lists import shown
+from regjax._src.checks._lists import one_line, shown
 
 
 def _host_numbers(name: str, value: Any) -> np.ndarray | None:
@@ -31,7 +31,7 @@ def numbers(name: str, value: Any, accept: Callable[[np.ndarray], Any], requirem
     """Checks numbers of any shape that live on the host; `accept` must be false for NaN."""
     host = _host_numbers(name, value)
     if host is not None and not np.all(accept(host)):
-        raise ValueError(f"`{name}` must be {requirement}, got {value}")
+        raise ValueError(f"`{name}` must be {requirement}, got {one_line(value)}")
 
 
 def strengths(name: str, value: Any) -> None:
@@ -108,7 +108,7 @@ def at_least(name: str, value: Any, minimum: int, *, maximum: float = 2**31 - 1)
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
         raise TypeError(f"`{name}` must be a Python integer, got {shown(value)}")
     if value < minimum:
-        raise ValueError(f"`{name}` must be >= {minimum}, got {value}")
+        raise ValueError(f"`{name}` must be >= {minimum}, got {one_line(value)}")
     if value > maximum:
         raise ValueError(f"`{name}` must be <= {maximum}, got one of {int(value).bit_length()} bits")
     return int(value)

@@ -8,7 +8,7 @@ import numpy as np
 from jax.core import Tracer
 
 from regjax._src.checks._kinds import instance, one_of
-from regjax._src.checks._lists import some
+from regjax._src.checks._lists import shown, some
 
 # What batch normalization has for each unit; the statistics tell it from layers that mix units.
 _STATISTICS = {"mean", "var"}
@@ -21,7 +21,7 @@ def layer_paths(layers: Any) -> list[tuple[str, ...]]:
     named = [entry if isinstance(entry, tuple) else (entry,) for entry in layers]
     for entry in named:
         if not entry or not all(isinstance(path, str) for path in entry):
-            raise TypeError(f"`layers` must be a sequence of paths, or of tuples of paths, got {layers!r}")
+            raise TypeError(f"`layers` must be a sequence of paths, or of tuples of paths, got {shown(layers)}")
     flat = [path for entry in named for path in entry]
     if not flat:
         raise ValueError("`layers` must name at least one layer, got none")
@@ -91,7 +91,7 @@ def activations(value: Any, count: int) -> list[Callable[..., Any]]:
     listed = isinstance(value, list | tuple)
     functions = list(value) if listed else [value]
     if not all(map(callable, functions)):
-        raise TypeError(f"`activation` must be a function or a sequence of functions, got {value!r}")
+        raise TypeError(f"`activation` must be a function or a sequence of functions, got {shown(value)}")
     functions = functions if listed else functions * count
     if len(functions) != count:
         raise ValueError(f"`activation` must have a function for each of {count} hidden layers, got {len(functions)}")

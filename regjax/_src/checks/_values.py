@@ -8,6 +8,7 @@ import numpy as np
 
 from regjax._src.checks._kinds import instance
 from regjax._src.checks._lists import shown
+from regjax._src.checks._numbers import at_least
 
 
 def regularizer(value: Any, kind: Any) -> None:
@@ -49,7 +50,7 @@ def no_transformation(value: Any, attribute: str, kind: str, call: str) -> None:
 def optimizer(value: Any) -> None:
     """Checks what a transformation wraps."""
     if not (callable(getattr(value, "init", None)) and callable(getattr(value, "update", None))):
-        raise TypeError(f"`optimizer` must be an Optax optimizer such as `optax.adam(1e-3)`, got {value!r}")
+        raise TypeError(f"`optimizer` must be an Optax optimizer such as `optax.adam(1e-3)`, got {shown(value)}")
 
 
 def metric_reader(value: Any) -> None:
@@ -60,7 +61,7 @@ def metric_reader(value: Any) -> None:
     if is_array or (value != "identity" and not callable(getattr(value, "diagonal", value))):
         raise TypeError(
             '`metric` must be "identity", a metric such as `regjax.transforms.adam_metric()` or a function of the state'
-            f" of `optimizer`, got {value!r}"
+            f" of `optimizer`, got {shown(value)}"
         )
 
 
@@ -94,7 +95,7 @@ def in_a_metric(name: str) -> None:
 def one_momentum(momentum: Any, nesterov: bool, accelerated: bool) -> None:
     """Refuses a second momentum beside that of acceleration, and a kind of momentum without any."""
     if accelerated and momentum is not None:
-        raise ValueError(f"`momentum` must be None with `accelerated=True`, which has its own, got {momentum}")
+        raise ValueError(f"`momentum` must be None with `accelerated=True`, which has its own, got {shown(momentum)}")
     if nesterov and momentum is None:
         raise ValueError("`nesterov` must be False without `momentum`, got True")
 
@@ -108,7 +109,7 @@ def one_variant(nesterov: bool, amsgrad: bool) -> None:
 def mask_of_decay(mask: Any, weight_decay: Any) -> None:
     """Refuses a mask that has nothing to select for; the penalty has one of its own."""
     if mask is not None and weight_decay is None:
-        raise ValueError(f"`mask` must be None without `weight_decay`, whose leaves it selects, got {mask!r}")
+        raise ValueError(f"`mask` must be None without `weight_decay`, whose leaves it selects, got {shown(mask)}")
 
 
 def has_init(value: Any) -> None:
@@ -118,6 +119,14 @@ def has_init(value: Any) -> None:
             "`rule_or_transform` must be a regularizer, a constraint, a mask or an optimizer of Optax "
             f"(of Flax's it is `tx`), got {shown(value)}"
         )
+
+
+def step_shown(value: Any) -> int:
+    """Returns the step at which schedules are asked; that of a state is an array."""
+    in_array = (
+        isinstance(value, jax.Array | np.ndarray) and value.shape == () and np.issubdtype(value.dtype, np.integer)
+    )
+    return at_least("step", int(value) if in_array else value, 0)
 
 
 def params_given(params: Any) -> None:

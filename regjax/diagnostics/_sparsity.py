@@ -3,7 +3,9 @@
 import math
 from typing import Any
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 
 from regjax import masks
 from regjax._src.groups import leaf_axes
@@ -102,4 +104,15 @@ def _dtype(size: int) -> jnp.dtype:
 
 
 def _count(flags: Array, size: int) -> Array:
-    return jnp.sum(flags, dtype=_dtype(size))
+    dtype = _dtype(size)
+    if dtype != jnp.int32:
+        return jnp.sum(flags, dtype=dtype)
+
+    def join(left: tuple[Array, Array], right: tuple[Array, Array]) -> tuple[Array, Array]:
+        return left[0] + right[0], left[1] | right[1]
+
+    # On CPU a sum of integers, or of floats made of a comparison, is one that XLA writes its terms to memory for; a
+    # reduction of two results is not, so both are used.
+    terms, none = (flags.astype(dtype), flags), (np.int32(0), np.bool_(False))
+    count, some = jax.lax.reduce(terms, none, join, tuple(range(flags.ndim)))
+    return jnp.where(some, count, 0)

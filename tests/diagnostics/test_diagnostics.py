@@ -169,3 +169,19 @@ def test_describe_refuses_other_things():
     assert len(str(refused.value)) < 400
     with pytest.raises(ValueError, match="`mask` must match a floating leaf, got 'nothing'"):
         diagnostics.describe(transforms.decoupled_weight_decay(0.1, mask="nothing"), PARAMS)
+
+
+def test_counts_are_exact_where_floats_are_not():
+    # Odd, and beyond 2^24: no number of float32.
+    kernel = jnp.zeros(2**24 + 4, jnp.float8_e4m3fn).at[7].set(1)
+    counted = jax.jit(diagnostics.sparsity)({"kernel": kernel, "no": jnp.ones(3)})
+    assert int(counted["kernel"]["zeros"]) == 2**24 + 3
+    assert int(counted.total["zeros"]) == 2**24 + 3 and counted.total["zeros"].dtype == jnp.int32
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (0, 3), (5, 4)])
+def test_counts_of_all_and_none_also_under_vmap(shape):
+    for value, zeros in ((0.0, np.prod(shape, dtype=int)), (jnp.nan, 0), (-0.0, np.prod(shape, dtype=int))):
+        tree = jnp.full((3, *shape), value)
+        counted = jax.vmap(lambda leaf: diagnostics.sparsity(leaf).total["zeros"])(tree)
+        np.testing.assert_array_equal(counted, [zeros] * 3)

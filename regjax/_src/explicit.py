@@ -1,12 +1,12 @@
 """Meshes with explicit axes, as `jax.make_mesh` makes them: the type of an array says how it is sharded."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from regjax._src.types import Array
+from regjax._src.types import Array, PyTree
 
 # Versions without it can hardly use such meshes.
 _AUTO_AXES: Any = getattr(jax.sharding, "auto_axes", None)
@@ -39,6 +39,56 @@ def automatic(
         return function(like, *(next(rest) if isinstance(a, jax.Array) else a for a in arguments))
 
     return _AUTO_AXES(of_arrays, out_sharding=sharding)(like, *arrays)
+
+
+def automatic_tree(function: Callable[..., PyTree], like: PyTree, *arguments: PyTree) -> PyTree:
+    """Returns `function(*arguments)`, a tree, in which the compiler decides on shardings, on every mesh.
+
+    Args:
+      function: what to compute.
+      like: a tree in the structure of the result, whose leaves are sharded as those of the result are to be.
+      *arguments: trees of arrays.
+    """
+    found = [sharding for leaf in jax.tree.leaves((like, arguments)) if (sharding := _explicit(leaf)) is not None]
+    if not found:
+        return function(*arguments)
+    everywhere = NamedSharding(found[0].mesh, PartitionSpec())
+    return _AUTO_AXES(function, out_sharding=jax.tree.map(lambda leaf: _explicit(leaf) or everywhere, like))(*arguments)
+
+
+class Batch(NamedTuple):
+    """How the leading axis of arrays is sharded on explicit axes: what is mapped over together has to be so alike.
+
+    Attributes:
+      mesh: their mesh.
+      axis: the names of axes of the mesh, or None where each device has the whole batch.
+    """
+
+    mesh: Any
+    axis: Any
+
+    def whole(self) -> "Batch":
+        """Returns the same mesh with the whole batch on each device, as loops want it."""
+        return self._replace(axis=None)
+
+
+def batch_of(tree: PyTree) -> Batch | None:
+    """Returns how the first array of a tree with explicit axes has its batch, or None where there is no such array."""
+    found = [sharding for leaf in jax.tree.leaves(tree) if (sharding := _explicit(leaf)) is not None]
+    return Batch(found[0].mesh, found[0].spec[0]) if found else None
+
+
+def with_batch(tree: PyTree, batch: Batch | None) -> PyTree:
+    """Returns arrays with their leading axis sharded as `batch` says, and the others as they were."""
+    if batch is None:
+        return tree
+
+    def on_leaf(array: Array) -> Array:
+        sharding = _explicit(array)
+        rest = (None,) * (array.ndim - 1) if sharding is None else sharding.spec[1:]
+        return jax.sharding.reshard(array, NamedSharding(batch.mesh, PartitionSpec(batch.axis, *rest)))
+
+    return jax.tree.map(on_leaf, tree)
 
 
 def within(value: Array) -> Array:

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from regjax._src import checks
+from regjax._src.explicit import automatic_tree
 from regjax._src.numerics import widen
 from regjax._src.types import Array
 
@@ -137,21 +138,26 @@ def ghost_batch_norm(
         checks.place("axis_name", axis_name, otherwise="the statistics are those of the whole batch")
     axes = tuple(a + 1 for a in range(x.ndim) if a not in features)
 
-    def expand(values: Array) -> Array:
-        return values.astype(x.dtype).reshape([1] + [x.shape[a] if a in features else 1 for a in range(x.ndim)])
+    def compute(
+        x: Array, running: Statistics, scale: Array | None, bias: Array | None, mask: Array | None
+    ) -> tuple[Array, Statistics]:
+        def expand(values: Array) -> Array:
+            return values.astype(x.dtype).reshape([1] + [x.shape[a] if a in features else 1 for a in range(x.ndim)])
 
-    groups = split_batch(x, virtual_batch_size)
-    where = _where(mask, x.shape, virtual_batch_size)
-    own, count = _moments(groups, where, axes, use_fast_variance)
-    before = Statistics(*map(expand, running))
-    shared = _average(own, count, before, axis_name, axis_index_groups)
-    if mask is not None or not x.size:
-        own = Statistics(*(jnp.where(count > 0, mine, ours) for mine, ours in zip(own, shared, strict=True)))
-    factor = jax.lax.rsqrt(own.var + epsilon)
-    y = (groups - own.mean) * (factor if scale is None else factor * expand(scale))
-    y = join_batch(y if bias is None else y + expand(bias), x.shape[0])
-    moved = (
-        (momentum * old + (1 - momentum) * new).reshape(given.shape).astype(given.dtype)
-        for given, old, new in zip(running, before, shared, strict=True)
-    )
-    return y, Statistics(*moved)
+        groups = split_batch(x, virtual_batch_size)
+        where = _where(mask, x.shape, virtual_batch_size)
+        own, count = _moments(groups, where, axes, use_fast_variance)
+        before = Statistics(*map(expand, running))
+        shared = _average(own, count, before, axis_name, axis_index_groups)
+        if mask is not None or not x.size:
+            own = Statistics(*(jnp.where(count > 0, mine, ours) for mine, ours in zip(own, shared, strict=True)))
+        factor = jax.lax.rsqrt(own.var + epsilon)
+        y = (groups - own.mean) * (factor if scale is None else factor * expand(scale))
+        y = join_batch(y if bias is None else y + expand(bias), x.shape[0])
+        moved = (
+            (momentum * old + (1 - momentum) * new).reshape(given.shape).astype(given.dtype)
+            for given, old, new in zip(running, before, shared, strict=True)
+        )
+        return y, Statistics(*moved)
+
+    return automatic_tree(compute, (x, running), x, running, scale, bias, mask)

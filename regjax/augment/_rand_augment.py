@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from regjax._src import checks, random
+from regjax._src.explicit import automatic, within
 from regjax._src.numerics import compute_dtype, number
 from regjax._src.types import Array, ArrayLike, Key, Scalar
 from regjax.augment._bare_keys import bare
@@ -90,23 +91,28 @@ def rand_augment(
     checks.planes({"x": x.shape})
     checks.rate("magnitude", magnitude)
     count = checks.at_least("num_operations", num_operations, 1)
-    chosen = _chosen(operations, checks.fill(fill, x))
+    value = checks.fill(fill, x)
+    chosen = _chosen(operations, value)
     choice_key, key = random.split(key, 2)
     dtype = compute_dtype(x)
     strength = number(magnitude, dtype)
     choices = jax.random.randint(choice_key, (len(x), count), 0, len(chosen))
     keys, dress = bare(jax.random.split(key, (len(x), count)))
-    branches = [_branch(name, operation, dress) for name, operation in chosen]
 
-    def step(image: Array, drawn: tuple[Array, Array]) -> tuple[Array, None]:
-        choice, key = drawn
-        return jax.lax.switch(choice, branches, key, image, strength), None
+    def on_batch(x: Array, choices: Array, keys: Array, fill: Array) -> Array:
+        branches = [_branch(name, operation, dress) for name, operation in _chosen(operations, fill)]
 
-    def on_example(example: tuple[Array, Array, Array]) -> Array:
-        image, choices, keys = example
-        return jax.lax.scan(step, image.astype(dtype), (choices, keys))[0].astype(x.dtype)
+        def step(image: Array, drawn: tuple[Array, Array]) -> tuple[Array, None]:
+            choice, key = drawn
+            return jax.lax.switch(choice, branches, key, image, within(strength)), None
 
-    return jax.lax.map(on_example, (x, choices, keys))
+        def on_example(example: tuple[Array, Array, Array]) -> Array:
+            image, choices, keys = example
+            return jax.lax.scan(step, image.astype(dtype), (choices, keys))[0].astype(x.dtype)
+
+        return jax.lax.map(on_example, (x, choices, keys))
+
+    return automatic(on_batch, x, choices, keys, value)
 
 
 def _chosen(named: Sequence[str | Operation] | None, fill: Array) -> list[tuple[str, Operation]]:

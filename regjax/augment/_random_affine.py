@@ -1,9 +1,12 @@
 """Random rotations, shifts, changes of scale and shears."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 
 from regjax._src import checks
+from regjax._src.explicit import automatic
 from regjax._src.numerics import compute_dtype, number
 from regjax._src.types import Array, ArrayLike, Key, PyTree, Scalar
 from regjax.augment._mixed import arrays, shapes
@@ -105,6 +108,13 @@ def random_affine(
     def on_array(array: Array, interpolation: str, fill: ArrayLike) -> Array:
         checks.one_of("interpolation", interpolation, INTERPOLATIONS)
         checks.interpolates(interpolation, array)
-        return resample(array, inverse, jnp.stack(moves, -1), interpolation=interpolation, mode=mode, fill=fill)
+        move = functools.partial(resample, interpolation=interpolation, mode=mode)
+        return automatic(
+            lambda array, inverse, shift, fill: move(array, inverse, shift, fill=fill),
+            array,
+            inverse,
+            jnp.stack(moves, -1),
+            checks.fill(fill, array),
+        )
 
     return on_each(on_array, x, interpolation=interpolation, fill=fill)

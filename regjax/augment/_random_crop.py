@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from regjax._src import checks
+from regjax._src.explicit import automatic
 from regjax._src.types import Array, ArrayLike, Key, PyTree
 from regjax.augment._mixed import arrays, shapes
 from regjax.augment._space import on_each
@@ -80,15 +81,19 @@ def random_crop(
     room = np.subtract(padded, window).astype(np.int32)[None]
     offsets = jax.random.randint(key, (batch, len(space)), 0, room + 1, jnp.int32)
 
-    def on_array(array: Array, fill: ArrayLike) -> Array:
-        wide = _pad(array, widths, mode, fill)
+    def windows(array: Array, offsets: Array, value: Array) -> Array:
+        wide = _pad(array, widths, mode, value)
         return jax.vmap(lambda example, offset: _cut(example, offset, window))(wide, offsets)
+
+    def on_array(array: Array, fill: ArrayLike) -> Array:
+        # A window of another size need not be divisible as the image was.
+        cut = () if window == space else tuple(range(1, array.ndim - 1))
+        return automatic(windows, array, offsets, checks.fill(fill, array), over=cut)
 
     return on_each(on_array, x, fill=fill)
 
 
-def _pad(x: Array, widths: tuple[tuple[int, int], ...], mode: str, fill: ArrayLike) -> Array:
-    value = checks.fill(fill, x)
+def _pad(x: Array, widths: tuple[tuple[int, int], ...], mode: str, value: Array) -> Array:
     wide = jnp.pad(x, ((0, 0), *widths, (0, 0)), mode)
     if mode != "constant":
         return wide

@@ -74,8 +74,7 @@ def jit_gives_the_same(names: tuple[str, ...]) -> None:
 
 def explicit_axes_give_the_same(names: tuple[str, ...]) -> None:
     sharded = devices.put(_tree(), devices.SPECS, explicit=True)
-    names = tuple(name for name in names if name not in functions.MAPPED)
-    _assert_equal(_all_of(names)(sharded, _key()), {name: _on_one_device(names)[name] for name in names})
+    _assert_equal(_all_of(names)(sharded, _key()), _on_one_device(names))
 
 
 def shard_map_acts_on_every_shard(names: tuple[str, ...]) -> None:
@@ -120,7 +119,7 @@ def check_explicit_types() -> None:
     if not devices.HAS_EXPLICIT:
         return
     sharded = devices.put(_tree(), devices.SPECS, explicit=True)
-    for name in functions.OPERATORS | functions.STEPS | functions.STOCHASTIC | functions.MODELS:
+    for name in functions.OPERATORS | functions.STEPS | functions.STOCHASTIC | functions.MODELS | functions.MAPPED:
         got = jax.eval_shape(functions.ALL[name], sharded, _key())
         if hasattr(jax, "set_mesh"):  # within it types have to agree that JAX does not compare outside
             with jax.set_mesh(devices.mesh(explicit=True)):

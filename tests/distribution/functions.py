@@ -19,6 +19,7 @@ from regjax import (
     stopping,
     uncertainty,
 )
+from regjax._src.ghost_batch_norm import Statistics, ghost_batch_norm
 from tests import cases
 
 Function = Callable[[dict[str, Any], jax.Array], Any]
@@ -156,11 +157,31 @@ MODELS: dict[str, Function] = {
     "random_apply": _on_kernel(lambda key, x: augment.random_apply(_noisy, 0.5)(key, x)),
     "random_choice": _on_kernel(lambda key, x: augment.random_choice([_noisy, lambda _, x: -x])(key, x)),
 }
-# On meshes with explicit axes JAX refuses to map over examples and keys that are not sharded alike.
+
+
+def _ghost_batch_norm(key: jax.Array, x: jax.Array) -> Any:
+    features = jnp.zeros(x.shape[-1])
+    options = {"axis": -1, "momentum": 0.9, "epsilon": 1e-5, "use_fast_variance": False, "mask": None}
+    return ghost_batch_norm(
+        x,
+        Statistics(features, features + 1),
+        features + 2,
+        features,
+        virtual_batch_size=4,
+        axis_name=None,
+        axis_index_groups=None,
+        **options,
+    )
+
+
+# On meshes with explicit axes JAX refuses to map over what is not sharded alike, and to cut what is sharded.
 MAPPED: dict[str, Function] = {
     "random_crop": _on_kernel(lambda key, x: augment.random_crop(key, _images(x), padding=1)),
     "random_affine": _on_kernel(lambda key, x: augment.random_affine(key, _images(x), rotation=30, shift=0.1)),
     "per_example": _on_kernel(lambda key, x: augment.per_example(_noisy)(key, x)),
+    "per_example sequential": _on_kernel(lambda key, x: augment.per_example(_noisy, sequential=True)(key, x)),
+    "rand_augment": _on_kernel(lambda key, x: augment.rand_augment(key, _images(x), operations=("rotate", "identity"))),
+    "ghost_batch_norm": _on_kernel(_ghost_batch_norm),
 }
 ALL = OPERATORS | STEPS | STOCHASTIC | MODELS | MAPPED
 

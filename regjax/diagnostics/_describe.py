@@ -135,6 +135,7 @@ def describe(rule_or_transform: Any, params: PyTree, *, step: int = 0) -> Descri
     Orders that are known to be wrong, each with what to do instead:
 
     - `project` or `proximal_step` before something that moves weights: the learning rate, the optimizer, a decay
+    - two optimizers, or two learning rates, one after the other
     - `decoupled_weight_decay` before the moments or the learning rate
     - `add_penalty_gradients` after the moments or the learning rate
     - `optax.add_decayed_weights` after the learning rate: weights grow

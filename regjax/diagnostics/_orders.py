@@ -147,6 +147,12 @@ def _sign(part: Part, step: int) -> int:
     return 1
 
 
+def _has_learning_rate(part: Part, step: int) -> bool:
+    """Tells a learning rate, which turns gradients into steps; `optax.scale(-1.0)` by itself is for maximizing."""
+    turns = part.told.transform == "scale" and number_at(part.facts.get("step_size"), step) == -1
+    return _sign(part, step) < 0 and not turns
+
+
 def _sign_of(number: float | None) -> int:
     return 0 if number is None else (number > 0) - (number < 0)
 
@@ -180,6 +186,12 @@ _CLIMBS = {
     "add_penalty_gradients": "climbs the penalty: put it first",
 }
 _MISTAKES = [
+    _Mistake(
+        lambda part: _has_learning_rate(part, 0),
+        "after",
+        _has_learning_rate,
+        ", which is a learning rate too, so steps climb the loss: take one optimizer",
+    ),
     _Mistake(
         lambda part: _name(part) == "project",
         "before",

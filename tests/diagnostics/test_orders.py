@@ -286,3 +286,22 @@ def test_a_warning_is_shown_once():
         for _ in range(3):
             diagnostics.describe(tx, PARAMS)
     assert len(caught) == 1
+
+
+def test_two_learning_rates_are_one_too_many():
+    params = {"w": jnp.ones(3)}
+    for second in (optax.sgd(0.1), optax.sgd(optax.linear_schedule(0.1, 0.01, 5))):
+        with pytest.warns(
+            diagnostics.ChainOrderWarning, match="a learning rate too, so steps climb the loss: take one optimizer"
+        ):
+            diagnostics.describe(optax.chain(optax.adam(1e-3), second), params)
+    quiet = [
+        optax.chain(optax.adam(1e-3), optax.scale(-1.0)),  # to maximize
+        optax.chain(optax.adam(1e-3), optax.scale(0.5)),
+        optax.chain(
+            optax.masked(optax.sgd(0.1), {"w": True, "b": False}),
+            optax.masked(optax.adam(0.1), {"w": False, "b": True}),
+        ),
+    ]
+    for optimizer, tree in zip(quiet, [params, params, params | {"b": jnp.ones(2)}], strict=True):
+        assert diagnostics.describe(optimizer, tree).warnings == ()

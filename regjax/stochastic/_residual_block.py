@@ -7,6 +7,7 @@ import jax
 
 from regjax._src import checks
 from regjax._src.types import Array, ArrayLike, AxisName, Key, Scalar
+from regjax.stochastic._conditional import lean_conditional
 from regjax.stochastic._skip import Checkpoint, Conditional, ShapeOf, skip
 from regjax.stochastic._stochastic_depth import stochastic_depth
 from regjax.stochastic._subset import subset
@@ -46,8 +47,8 @@ def residual_block(
     a `jax.lax.cond`, which `jax.vmap` over keys or rates turns into computing both sides. In this mode a gradient keeps
     of the branch what matrix products, convolutions, reductions and comparisons gave, and computes arithmetic on single
     entries, such as an activation function, once more: callbacks in the branch may run twice, and ordered ones are
-    refused. With `axis_name`, shards skip apart from each other, so a branch must not exchange anything along these
-    axes.
+    refused. It copies no parameters that the branch closes over, nor `x`. With `axis_name`, shards skip apart from each
+    other, so a branch must not exchange anything along these axes.
 
     Args:
       key: a PRNG key. Two blocks need two keys.
@@ -99,7 +100,7 @@ def residual_block(
         rate,
         mode=mode,
         axis_name=axis_name,
-        conditional=jax.lax.cond,
+        conditional=lean_conditional,
         shape_of=jax.eval_shape,
         checkpoint=jax.checkpoint,
     )

@@ -250,3 +250,105 @@ def test_gradients_of_skip_are_those_of_batch(rate):
     skip, batch = gradients(jnp.arange(10))
     np.testing.assert_allclose(skip, batch, rtol=1e-5)
     assert not np.allclose(skip, skip[:1])
+
+
+def of_parameters(seed, mode):
+    """Returns a loss whose branch closes over its parameters, of which it is not linear in any."""
+
+    def loss(first, second, x, rate):
+        def closing(x):
+            return jnp.tanh(x @ first) @ second * jnp.arange(4)[None]
+
+        return jnp.sum(residual_block(jax.random.key(seed), closing, x, rate, mode=mode) ** 3)
+
+    return loss
+
+
+def parameters():
+    rows = np.random.default_rng(0)
+    return *(jnp.asarray(rows.normal(size=shape), jnp.float32) for shape in ((4, 6), (6, 4), (3, 4))), jnp.float32(0.4)
+
+
+ALL = (0, 1, 2, 3)
+DERIVATIVES = {
+    "forward": lambda f: lambda *at: jax.jvp(f, at, at),
+    "reverse": lambda f: jax.grad(f, ALL),
+    "reverse of one": lambda f: jax.grad(f, 1),
+    "reverse, recomputed": lambda f: jax.grad(jax.checkpoint(f), ALL),
+    "forward over reverse": lambda f: lambda *at: jax.jvp(jax.grad(f, ALL), at, at),
+    "reverse over forward": lambda f: jax.grad(lambda *at: jax.jvp(f, at, at)[1], ALL),
+    "reverse over reverse": lambda f: jax.grad(
+        lambda *at: sum(jnp.sum(g**2) for g in jax.tree.leaves(jax.grad(f, ALL)(*at))), ALL
+    ),
+}
+SEEDS = jnp.arange(4)
+MAPS = {
+    "mapped": lambda derived, mode: lambda *at: jax.vmap(lambda s: derived(of_parameters(s, mode))(*at))(SEEDS),
+    "of what is mapped": lambda derived, mode: derived(
+        lambda *at: jnp.sum(jax.vmap(lambda s: of_parameters(s, mode)(*at))(SEEDS))
+    ),
+    "of a scan": lambda derived, mode: derived(
+        lambda *at: jax.lax.scan(lambda total, s: (total + of_parameters(s, mode)(*at), None), 0.0, SEEDS)[0]
+    ),
+}
+
+
+@pytest.mark.parametrize("derived", DERIVATIVES.values(), ids=DERIVATIVES)
+@pytest.mark.parametrize("mapped", MAPS.values(), ids=MAPS)
+def test_derivatives_of_every_kind_are_those_of_batch(derived, mapped):
+    with jax.debug_key_reuse(False):
+        skip, batch = (jax.jit(mapped(derived, mode))(*parameters()) for mode in ("skip", "batch"))
+    assert bool(jnp.any(jax.tree.leaves(skip)[0] != 0))
+    for ours, theirs in zip(jax.tree.leaves(skip), jax.tree.leaves(batch), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-5 * float(jnp.abs(theirs).max()))
+
+
+def test_what_is_dropped_may_have_infinite_derivatives():
+    def gradient(seed):
+        return jax.grad(lambda x: residual_block(jax.random.key(seed), jnp.sqrt, x, 0.5, mode="skip").sum())(
+            jnp.zeros((1, 1))
+        )[0, 0]
+
+    gradients = jax.jit(jax.vmap(gradient))(jnp.arange(10))
+    assert set(gradients.tolist()) == {1.0, float("inf")}
+    of_mapped = jax.jit(
+        jax.grad(
+            lambda x: jax.vmap(
+                lambda seed, x: residual_block(jax.random.key(seed), jnp.sqrt, x, 0.5, mode="skip").sum()
+            )(jnp.arange(10), x).sum()
+        )
+    )(jnp.zeros((10, 1, 1)))
+    np.testing.assert_array_equal(of_mapped[:, 0, 0], gradients)
+
+
+def conditionals(jaxpr):
+    """Returns all conditionals of a program, those within others too."""
+    found = []
+    for equation in jaxpr.eqns:
+        if "cond" in equation.primitive.name:
+            found.append(equation)
+        for inner in jax.tree.leaves(equation.params, is_leaf=lambda leaf: hasattr(leaf, "eqns")):
+            within = getattr(inner, "jaxpr", inner)
+            if hasattr(within, "eqns"):
+                found += conditionals(within)
+    return found
+
+
+@pytest.mark.parametrize("activation", [jax.nn.relu, jax.nn.gelu])
+def test_a_gradient_of_skip_copies_no_parameters(activation):
+    x, first, second = jnp.ones((3, 4)), jnp.ones((4, 50)), jnp.ones((50, 4))
+
+    def loss(first, second, x):
+        return residual_block(jax.random.key(0), lambda x: activation(x @ first) @ second, x, 0.5, mode="skip").sum()
+
+    program = jax.make_jaxpr(jax.jit(jax.value_and_grad(loss, (0, 1, 2))))(first, second, x)
+    found = [
+        [variable.aval.shape for variable in equation.outvars]
+        for equation in conditionals(program.jaxpr)
+        if any(variable.aval.shape == (3, 4) for variable in equation.outvars)
+    ]
+    forward, backward = found
+    assert {(4, 50), (50, 4)} <= set(backward)
+    # The result, the product, and of relu the mask.
+    assert forward[0] == (3, 4)
+    assert set(forward[1:]) == {(3, 50)}

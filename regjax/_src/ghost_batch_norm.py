@@ -49,7 +49,7 @@ def _where(mask: Array | None, shape: tuple[int, ...], virtual_batch_size: int) 
     ragged = shape[0] % max(1, -(-shape[0] // virtual_batch_size))
     if mask is None and not ragged:
         return None
-    mask = jnp.ones((), bool) if mask is None else checks.flags_of_entries("mask", mask)
+    mask = jnp.ones((), bool) if mask is None else mask
     checks.broadcastable("mask", mask.shape, "x", shape)
     mask = mask.reshape((1,) * (len(shape) - mask.ndim) + mask.shape)
     return split_batch(jnp.broadcast_to(mask, (shape[0], *mask.shape[1:])), virtual_batch_size)
@@ -136,6 +136,7 @@ def ghost_batch_norm(
     checks.as_many_features(features, x.shape, running.mean.size)
     if axis_name is not None:
         checks.place("axis_name", axis_name, otherwise="the statistics are those of the whole batch")
+    mask = None if mask is None else checks.flags_of_entries("mask", mask)
     axes = tuple(a + 1 for a in range(x.ndim) if a not in features)
 
     def compute(

@@ -352,7 +352,13 @@ def test_options_of_dropout_are_checked_at_construction():
             make(0.5, recompute=1)
 
 
-@pytest.mark.parametrize("rate", [lambda step: 0.1, "half"])
-def test_a_schedule_that_was_not_called_is_no_rate(rate):
-    with pytest.raises(TypeError, match=r"`rate` .* must be a number .* call a schedule first"):
+@pytest.mark.parametrize(
+    ("rate", "message"),
+    [
+        (lambda step: 0.1, "`rate` must be a number or a traced scalar, got the function .*: call a schedule first"),
+        ("half", "`rate` must be a number or a scalar array, got 'half'"),
+    ],
+)
+def test_a_schedule_that_was_not_called_is_no_rate(rate, message):
+    with pytest.raises(TypeError, match=message):
         layers.Dropout(0.5, deterministic=False, rngs=nnx.Rngs(0))(jnp.ones(2), rate=rate)

@@ -164,11 +164,17 @@ def test_pieces_are_the_words_cut_from_the_low_end(shape, width):
     words = np.asarray(jax_bits(jax.random.key(2), (*rows, -(-last // per_word))))
     cut = (words[..., None] >> (width * np.arange(per_word))) % 2**width
     wanted = cut.reshape(*rows, words.shape[-1] * per_word)[..., :last].reshape(shape)
-    for start in range(0, width, 8):
-        got = bits.pieces(jax.random.key(2), shape, width, lambda piece, start=start: piece >> start & 255)
+
+    @jax.jit
+    def all_pieces():
+        bytes_of = [lambda piece, start=start: piece >> start & 255 for start in range(0, width, 8)]
+        return [bits.pieces(jax.random.key(2), shape, width, then) for then in (*bytes_of, lambda piece: piece < 99)]
+
+    *pieces, mask = all_pieces()
+    for start, got in zip(range(0, width, 8), pieces, strict=True):
         assert got.dtype == jnp.uint8
         np.testing.assert_array_equal(got, (wanted >> start) & 255)
-    np.testing.assert_array_equal(bits.pieces(jax.random.key(2), shape, width, lambda piece: piece < 99), wanted < 99)
+    np.testing.assert_array_equal(mask, wanted < 99)
 
 
 @written_out
@@ -198,8 +204,10 @@ for bits in (32, 16, 8):
                 lambda x: (regjax.stochastic.dropout(key, x, 0.5, bits=bits, recompute=recompute) ** 2).sum()
             )(x)
 
-        wanted = loss(x, key)
-        for spec in (("data", None), (None, "model"), ("data", "model"), (("data", "model"), None)):
+        wanted = jax.jit(loss)(x, key)
+        # Recomputing changes what is kept and not how it is drawn: one way of splitting is enough for it.
+        specs = (("data", "model"), ("data", None), (None, "model"), (("data", "model"), None))
+        for spec in specs[:1] if recompute else specs:
             sharding = NamedSharding(mesh, PartitionSpec(*spec))
             compiled = jax.jit(loss, out_shardings=sharding).lower(jax.device_put(x, sharding), key).compile()
             assert not re.search("all-|collective|permute", compiled.as_text()), (bits, spec)

@@ -45,11 +45,11 @@ def test_decisions_are_those_of_jax_around_every_threshold(monkeypatch):
     chances = np.concatenate([chances, np.float32([np.nan, np.inf, -np.inf, -0.0, -1, 2, 1e-45, 1e-38, 3e38])])
     monkeypatch.setattr(random.bits, "draw", lambda key, shape, then, in_memory: then(word))
 
+    # JAX's uniform numbers, from the same words: a mantissa, less one.
+    uniform = ((np.asarray(word) >> np.uint32(9)) | np.uint32(0x3F800000)).view(np.float32) - 1
+
     @jax.jit
     def counts(chance):
-        # JAX's uniform numbers, from the same words: a mantissa, less one.
-        mantissa = (word >> np.uint32(9)) | np.uint32(0x3F800000)
-        uniform = jax.lax.bitcast_convert_type(mantissa, jnp.float32) - 1
         mask = random._bernoulli.__wrapped__(None, chance, values.shape)
         return mask.sum(), (mask != (uniform < chance)).sum()
 

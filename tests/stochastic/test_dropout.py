@@ -129,24 +129,24 @@ def test_vmap_over_rates_equals_a_loop():
 @pytest.mark.parametrize("rate", [0.5, 1.0])
 def test_what_is_dropped_is_zero_with_zero_derivatives_whatever_it_was(rate, traced):
     rate = jnp.float32(rate) if traced else rate
-    kept = dropout(jax.random.key(6), jnp.ones(40), rate) != 0
-    for broken in (jnp.nan, jnp.inf, -jnp.inf):
-        x = jnp.where(kept, 1.5, broken)
+    kept = np.asarray(dropout(jax.random.key(6), jnp.ones(40), rate)) != 0
 
-        def function(x):
-            return dropout(jax.random.key(6), x, rate)
+    def function(x):
+        return dropout(jax.random.key(6), x, rate)
 
-        def cube(x):
-            return (function(x) ** 3).sum()
+    def cube(x):
+        return (function(x) ** 3).sum()
 
-        @jax.jit
-        def everything(x):
-            tangents = jax.jvp(function, (x,), (jnp.full_like(x, 2.0),))[1]
-            return function(x), tangents, jax.grad(cube)(x), jax.grad(lambda x: jax.grad(cube)(x).sum())(x)
+    @jax.jit
+    def everything(x):
+        tangents = jax.jvp(function, (x,), (jnp.full_like(x, 2.0),))[1]
+        return function(x), tangents, jax.grad(cube)(x), jax.grad(lambda x: jax.grad(cube)(x).sum())(x)
 
+    for broken in (np.nan, np.inf, -np.inf):
         # With y = 2 x where kept: dy = 2 dx, d(y^3) = 24 x^2, and its derivative 48 x.
-        for result, value in zip(everything(x), (3.0, 4.0, 54.0, 72.0), strict=True):
-            np.testing.assert_allclose(result, jnp.where(kept, value, 0.0), rtol=1e-6)
+        results = everything(np.where(kept, np.float32(1.5), np.float32(broken)))
+        for result, value in zip(results, (3.0, 4.0, 54.0, 72.0), strict=True):
+            np.testing.assert_allclose(result, np.where(kept, value, 0.0), rtol=1e-6)
 
 
 def test_no_gradient_flows_to_the_rate():
@@ -243,7 +243,7 @@ def test_fewer_bits_scale_by_the_probability_really_kept(bits, dtype):
 @pytest.mark.parametrize("bits", [16, 8])
 @pytest.mark.parametrize("rate", [0.1, 0.3, 0.997])
 def test_fewer_bits_are_unbiased(rate, bits):
-    draws = 4_000_000
+    draws = 1_000_000
     y = np.asarray(dropout(jax.random.key(8), jnp.ones(draws), rate, bits=bits))
     values = np.unique(y)
     assert len(values) == 2 and values[0] == 0
@@ -296,13 +296,18 @@ def test_options_under_transformations(bits, recompute):
     def function(key, x, rate=0.5):
         return dropout(key, x, rate, bits=bits, recompute=recompute)
 
-    loop = jnp.stack([function(jax.random.wrap_key_data(key), row) for key, row in zip(keys, x, strict=True)])
-    assert_bitwise_equal(jax.jit(jax.vmap(function))(jax.random.wrap_key_data(keys), x), loop)
-    scan = jax.jit(lambda keys, x: jax.lax.scan(lambda _, kx: (None, function(*kx)), None, (keys, x))[1])
-    assert_bitwise_equal(scan(jax.random.wrap_key_data(keys), x), loop)
-    rates = jnp.array([0.0, 0.5, 1.0])
-    mapped = jax.vmap(lambda rate: function(jax.random.key(1), x, rate))(rates)
-    assert_bitwise_equal(mapped, jnp.stack([function(jax.random.key(1), x, rate) for rate in rates]))
+    rates = np.float32([0.0, 0.5, 1.0])
+    loop = np.stack([function(jax.random.wrap_key_data(key), row) for key, row in zip(keys, x, strict=True)])
+    loop_of_rates = np.stack([function(jax.random.key(1), x, jnp.float32(rate)) for rate in rates])
+
+    @jax.jit
+    def transformed(keys, x, rates):
+        mapped = jax.vmap(function)(jax.random.wrap_key_data(keys), x)
+        pairs = jax.random.wrap_key_data(keys), x
+        scanned = jax.lax.scan(lambda _, pair: (None, function(*pair)), None, pairs)[1]
+        return mapped, scanned, jax.vmap(lambda rate: function(jax.random.key(1), x, rate))(rates)
+
+    assert_bitwise_equal(transformed(keys, x, rates), (loop, loop, loop_of_rates))
     for key in (jax.random.key_data(jax.random.key(5)), jax.random.key(5, impl="rbg")):
         assert function(key, x).shape == x.shape
 

@@ -64,10 +64,17 @@ def test_of_a_linear_map_it_is_the_norm_of_the_kernel_and_its_gradient_twice_the
 
 
 def test_axes_after_the_first_are_flattened():
-    x = jnp.arange(24.0).reshape(2, 3, 2, 2) / 10
-    assert float(jacobian_penalty(lambda x: x[:, :, None] * 2, x)) == pytest.approx(4 * 12)
-    assert float(jacobian_penalty(lambda x: x.sum((1, 2, 3)), x)) == 12
-    assert float(jacobian_penalty(lambda x: 3 * x, jnp.ones(5))) == 9
+    @jax.jit
+    def values(x, vector):
+        return (
+            jacobian_penalty(lambda x: x[:, :, None] * 2, x),
+            jacobian_penalty(lambda x: x.sum((1, 2, 3)), x),
+            jacobian_penalty(lambda x: 3 * x, vector),
+        )
+
+    first, *others = values(np.arange(24, dtype=np.float32).reshape(2, 3, 2, 2) / 10, np.ones(5, np.float32))
+    assert float(first) == pytest.approx(4 * 12)
+    assert others == [12, 9]
 
 
 @functools.cache
@@ -112,9 +119,17 @@ def test_every_example_has_directions_of_its_own():
 def test_as_many_projections_as_outputs_give_the_exact_value(shape, key):
     p, x = models.params(*shape), models.batch(shape[0])
     fn = functools.partial(models.network, models.single(p))
-    for mode, count in (("auto", shape[1]), ("reverse", shape[1]), ("forward", shape[0])):
-        value = jacobian_penalty(fn, jnp.float32(x), key=key, num_projections=count, mode=mode)
-        np.testing.assert_allclose(value, reference(p, x), rtol=1e-6)
+
+    @jax.jit
+    def values(x, key):
+        modes = ("auto", shape[1]), ("reverse", shape[1]), ("forward", shape[0])
+        keys = jax.random.split(key, len(modes))
+        return [
+            jacobian_penalty(fn, x, key=key, num_projections=count, mode=mode)
+            for key, (mode, count) in zip(keys, modes, strict=True)
+        ]
+
+    np.testing.assert_allclose(values(jnp.float32(x), key), reference(p, x), rtol=1e-6)
 
 
 def fewer(fn):
@@ -133,8 +148,8 @@ def test_auto_takes_the_mode_with_fewer_passes(options):
         return jacobian_penalty(fn, x, mode=mode, key=jax.random.key(0), **options)
 
     # Both Jacobians are a multiple of orthonormal rows or columns, so that projections make no difference.
-    np.testing.assert_allclose(penalty(fewer(models.custom_sine)), 2 * np.cos(1) ** 2, rtol=1e-6)
-    np.testing.assert_allclose(penalty(more(models.looped)), 6 * 64, rtol=1e-6)
+    values = jax.jit(lambda: [penalty(fewer(models.custom_sine)), penalty(more(models.looped))])()
+    np.testing.assert_allclose(values, [2 * np.cos(1) ** 2, 6 * 64], rtol=1e-6)
     for fn, mode in ((more, "auto"), (fewer, "forward")):
         with pytest.raises(
             TypeError, match=r"`fn` must be without functions of `jax.custom_vjp` in mode 'forward', got"
@@ -161,7 +176,7 @@ def test_other_errors_of_a_function_are_its_own(kind, mode):
 
 
 def test_training_through_a_custom_vjp():
-    gradient = jax.grad(lambda a: jacobian_penalty(lambda x: models.custom_sine(a * x), jnp.ones((2, 1))))(
+    gradient = jax.jit(jax.grad(lambda a: jacobian_penalty(lambda x: models.custom_sine(a * x), jnp.ones((2, 1)))))(
         jnp.float32(0.5)
     )
     np.testing.assert_allclose(gradient, np.cos(0.5) ** 2 - 0.25 * np.sin(1.0), rtol=1e-5)
@@ -175,9 +190,13 @@ def test_auxiliary_output_comes_back(mode):
     def fn(x):
         return models.network(p, x), {"x": x, "two": jnp.int32(2)}
 
-    penalty, aux = jacobian_penalty(fn, x, mode=mode, has_aux=True)
+    @jax.jit
+    def with_and_without(x):
+        return jacobian_penalty(fn, x, mode=mode, has_aux=True), jacobian_penalty(lambda x: fn(x)[0], x, mode=mode)
+
+    (penalty, aux), alone = with_and_without(x)
     chex.assert_trees_all_equal(aux, {"x": x, "two": jnp.int32(2)})
-    np.testing.assert_array_equal(penalty, jacobian_penalty(lambda x: fn(x)[0], x, mode=mode))
+    np.testing.assert_array_equal(penalty, alone)
 
 
 def test_a_step_with_one_projection_takes_twice_the_operations():
@@ -266,8 +285,16 @@ def test_low_precision_is_summed_in_float32(mode, options):
     assert value.dtype == jnp.float32 and value.shape == ()
     np.testing.assert_allclose(value, penalty(models.single(p), jnp.float32(x)), rtol=0.03)
     # 4096 equal squares: sums in bfloat16 stop growing at 256.
-    assert float(jacobian_penalty(lambda x: x, jnp.ones((1, 4096), jnp.bfloat16), mode=mode, chunk_size=512)) == 4096
-    assert float(jacobian_penalty(lambda x: 400 * x, jnp.ones((1, 3), jnp.float16), mode=mode)) == 480_000
+
+    @jax.jit
+    def sums():
+        many, large = jnp.ones((1, 4096), jnp.bfloat16), jnp.ones((1, 3), jnp.float16)
+        return (
+            jacobian_penalty(lambda x: x, many, mode=mode, chunk_size=512),
+            jacobian_penalty(lambda x: 400 * x, large, mode=mode),
+        )
+
+    assert sums() == (4096, 480_000)
 
 
 @pytest.mark.usefixtures("enable_x64")
@@ -275,10 +302,12 @@ def test_low_precision_is_summed_in_float32(mode, options):
 def test_double_precision(mode, key):
     p, x = models.params(6, 4), models.batch(6)
     fn = functools.partial(models.network, models.single(p, jnp.float64))
-    value = jacobian_penalty(fn, x, mode=mode)
+    value = jax.jit(lambda x: jacobian_penalty(fn, x, mode=mode))(x)
     assert value.dtype == jnp.float64
     np.testing.assert_allclose(value, reference(p, x), rtol=1e-13)
-    mixed = jacobian_penalty(lambda x: x.astype(jnp.float32), x, mode=mode, key=key, num_projections=2)
+    mixed = jax.eval_shape(
+        lambda x: jacobian_penalty(lambda x: x.astype(jnp.float32), x, mode=mode, key=key, num_projections=2), x
+    )
     assert mixed.dtype == jnp.float64
 
 

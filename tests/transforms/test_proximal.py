@@ -177,6 +177,7 @@ def test_inject_hyperparams_gives_schedules_and_numbers():
 
 
 def test_strengths_are_mapped_over_and_differentiated():
+    @jax.jit
     def last(strength):
         return run(transforms.proximal_adam(0.1, regularizers.l1(strength)), steps=20)[0][-1]
 
@@ -380,6 +381,7 @@ def test_second_derivatives_go_backwards_through_training(monkeypatch, size):
     monkeypatch.setattr(blocks, "_BLOCK_SIZE", 64)
     start = jax.random.normal(jax.random.key(0), (size, 4))
 
+    @jax.jit
     def loss(strength):
         tx = transforms.proximal_adam(0.1, regularizers.group_lasso(strength, axis=1))
 

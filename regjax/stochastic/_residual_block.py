@@ -48,7 +48,9 @@ def residual_block(
     of the branch what matrix products, convolutions, reductions and comparisons gave, and computes arithmetic on single
     entries, such as an activation function, once more: callbacks in the branch may run twice, and ordered ones are
     refused. It copies no parameters that the branch closes over, nor `x`. With `axis_name`, shards skip apart from each
-    other, so a branch must not exchange anything along these axes.
+    other, so a branch must not exchange anything along these axes, and neither must its gradient: one that is summed
+    over shards waits without end for those that skipped. Parameters that all shards share have to become their own
+    before the block, by `jax.lax.pcast(params, axis_name, to="varying")` (`jax.lax.pvary` in older versions).
 
     Args:
       key: a PRNG key. Two blocks need two keys.

@@ -41,5 +41,6 @@ def rescaled(target: Callable[[Array], Array], w: Array, have: Array) -> Array:
     A zero unit has no direction, so it stays zero.
     """
     want = target(have)
-    moved = w * jnp.where(have > 0, want / jnp.where(have > 0, have, 1), 1)
-    return with_derivative_of(jnp.where(have == want, w, moved), moved)
+    ratio = jnp.where(have > 0, want / jnp.where(have > 0, have, 1), 1)
+    # Equal norms may be infinite. What is multiplied by 1 stays what it is.
+    return w * with_derivative_of(jnp.where(have == want, 1, ratio), ratio)

@@ -93,6 +93,10 @@ class Term(Value, Constraint):
         chosen = jax.tree.map(lambda yes, leaf: leaf if yes else None, keep, params)
         return merge(getattr(projections, self.name)(chosen, **self.keywords), params)
 
+    def projection_of_leaf(self, path: str, leaf: Array) -> Array:
+        """Returns one leaf projected."""
+        return getattr(projections, self.name)({path: leaf}, **self.keywords)[path]
+
     def norm_target(self) -> Callable[[Array], Array] | None:
         """Returns what norm a unit of some norm gets, or None if the projection does more than rescale units."""
         target = NORM_TARGETS.get(self.name)

@@ -118,6 +118,12 @@ class Term(Value, Regularizer):
         keywords = self.keywords | {"axis": axes[0] if len(axes) == 1 else axes}
         return getattr(prox, self.name)(z, **keywords, step_size=step_size, metric=metric)
 
+    def prox_of_leaf(self, path: str, z: Array, step_size: Scalar, anchor: Any = None, *, metric: Any = None) -> Array:
+        """Returns one leaf after the operator, with its own part of the anchor and of the metric."""
+        keywords = self.keywords | ({} if anchor is None else {"anchor": {path: anchor}})
+        weights = None if metric is None else {path: metric}
+        return getattr(prox, self.name)({path: z}, **keywords, step_size=step_size, metric=weights)[path]
+
     def require_prox(self, *, metric: bool = False) -> None:
         """Raises an error if the penalty has no proximal operator, or none with these options or in a metric."""
         checks.has_prox(self.name, hasattr(prox, self.name))

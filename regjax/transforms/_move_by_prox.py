@@ -3,24 +3,18 @@
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 
 from regjax._src import checks
 from regjax._src.blocks import in_blocks, is_cut, merged
 from regjax._src.groups import leaf_axes
-from regjax._src.tree import align
 from regjax._src.types import Array, PyTree, Scalar
 from regjax.regularizers import Regularizer
 from regjax.regularizers._regularizer import Term
+from regjax.transforms._alike import many_alike, stacked, unstacked
 from regjax.transforms._in_turn import InTurn
-from regjax.transforms._metric import Weights, as_tree
-from regjax.transforms._updates import emitted, move_leaf_to, moves
-
-# From how many small leaves of one shape on they are put into one array. In a metric each array has a loop of its own,
-# and a hundred loops take the compiler a minute.
-_MANY = 8
-_CHUNK = 32
+from regjax.transforms._metric import Weights
+from regjax.transforms._updates import move_leaf_to
 
 
 class _Alike(NamedTuple):
@@ -37,30 +31,35 @@ def move_by_prox(
     """Returns the updates that take `params` to the proximal operator of `params + updates`.
 
     Leaves whose groups the operator measures go first where they are large, or many are alike: in blocks, and one after
-    the other. The operator sees the others as one tree.
+    the other. The others go each by itself.
     """
     turns = InTurn(regularizer.terms(), updates, params)
-    alike = _large(turns) + (_many(turns) if weights is not None else [])
-    wanted = {turns.paths[at]: turns.ps[at] for some in alike for at in some.places}
-    leaves = {} if weights is None else align("metric", weights.leaves, "params", wanted)
+    selected = [at for _, places in turns.terms for at in places]
+    leaves = [] if weights is None else [turns.beside("metric", weights.leaves, selected)]
+    formula = None if weights is None else weights.formula
     after = None
-    for term, axes, places in alike:
-        ps = [turns.ps[at] for at in places]
-        columns = [[emitted(turns.us[at], turns.us[at], turns.ps[at]) for at in places], ps]
-        if weights is not None:
-            columns.append([_full(turns.paths[at], leaves[turns.paths[at]], turns.ps[at]) for at in places])
-        arrays = [jnp.stack(column) for column in columns]
+    for term, axes, places in _large(turns) + (_many(turns) if weights is not None else []):
+        metric = [[_full(turns.paths[at], column[at], turns.ps[at]) for at in places] for column in leaves]
+        arrays = stacked(turns, places, *metric)
         shape, own_axes = merged(arrays[0].shape, tuple(axis + 1 for axis in axes))
 
         def step(u: Array, p: Array, *own: Array, term: Term = term, axes: tuple[int, ...] = own_axes) -> Array:
-            d = () if weights is None else map(weights.formula, own)
+            d = () if formula is None else map(formula, own)
             return move_leaf_to(lambda z: term.prox_of_groups(z, axes, step_size, *d), u, p)
 
         moved = in_blocks(step, own_axes, *(array.reshape(shape) for array in arrays), after=after)
         after = moved[(0,) * moved.ndim]
-        turns.done.update(zip(places, moved.reshape(arrays[0].shape), strict=True))
-    metric = None if weights is None else as_tree(weights)
-    return turns.move_rest(lambda term, keep, tree: term.prox_of_selected(keep, tree, step_size, metric))
+        turns.done.update(zip(places, unstacked(moved.reshape(arrays[0].shape)), strict=True))
+    for term, places in turns.terms:
+        keywords = term.keywords
+        anchor = [turns.beside("anchor", keywords["anchor"], places)] if "anchor" in keywords else []
+
+        def operator(path: str, z: Array, *own: Any, term: Term = term) -> Array:
+            anchor, d = (own, None) if formula is None else (own[:-1], formula(own[-1]))
+            return term.prox_of_leaf(path, z, step_size, *anchor, metric=d)
+
+        turns.move(places, operator, *anchor, *leaves)
+    return turns.updates()
 
 
 def _large(turns: InTurn[Term]) -> list[_Alike]:
@@ -69,29 +68,19 @@ def _large(turns: InTurn[Term]) -> list[_Alike]:
 
 
 def _many(turns: InTurn[Term]) -> list[_Alike]:
-    """Returns the leaves to compute together: on one device only, because others may hold parts of them."""
-    found: dict[Any, _Alike] = {}
-    for term, at, axes in _measured(turns):
-        u, p = turns.us[at], turns.ps[at]
-        if not is_cut(p.shape, axes) and jax.device_count() == 1 and p.size:
-            key = id(term), axes, p.shape, p.dtype, jnp.result_type(u)
-            found.setdefault(key, _Alike(term, axes, [])).places.append(at)
-    return [
-        _Alike(term, axes, places[start : start + _CHUNK])
-        for term, axes, places in found.values()
-        for start in range(0, len(places), _CHUNK)
-        if len(places) >= _MANY
-    ]
+    """Returns the leaves to compute together: each array has a loop of its own, and loops take the compiler long."""
+    kinds = {at: (term, axes) for term, at, axes in _measured(turns) if not is_cut(turns.ps[at].shape, axes)}
+    places = many_alike(turns, ((at, (id(term), axes)) for at, (term, axes) in kinds.items()))
+    return [_Alike(*kinds[some[0]], some) for some in places]
 
 
 def _measured(turns: InTurn[Term]) -> Iterator[tuple[Term, int, tuple[int, ...]]]:
     """Finds the leaves whose groups an operator measures, and the axes of the groups."""
-    for term, chosen in turns.terms:
+    for term, places in turns.terms:
         if "axis" not in term.keywords:
             continue
-        for at, (yes, u, p) in enumerate(zip(chosen, turns.us, turns.ps, strict=True)):
-            if yes is True and moves(u, p):
-                yield term, at, leaf_axes(term.keywords["axis"], turns.paths[at], p)
+        for at in places:
+            yield term, at, leaf_axes(term.keywords["axis"], turns.paths[at], turns.ps[at])
 
 
 def _full(path: str, leaf: Any, p: Array) -> Array:

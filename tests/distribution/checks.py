@@ -18,7 +18,7 @@ import pytest
 from jax.sharding import PartitionSpec
 
 import regjax.linen
-from regjax import constraints, losses, projections, prox, regularizers, stochastic, transforms
+from regjax import constraints, losses, penalties, projections, prox, regularizers, stochastic, transforms
 from tests import cases
 from tests.distribution import devices, functions
 
@@ -138,6 +138,38 @@ def check_explicit_types_of_derivatives() -> None:
     with jax.set_mesh(devices.mesh(explicit=True)):
         got = jax.jit(lambda tree, key: {name: functions.ALL[name](tree, key) for name in names})(sharded, _key())
     _assert_equal(got, {name: _on_one_device(tuple(names))[name] for name in names})
+
+
+def check_many_leaves_on_explicit_axes() -> None:
+    """Where a tree has many leaves of a shape, which share their trace, nothing cuts what is sharded."""
+    if not (devices.HAS_EXPLICIT and hasattr(jax, "set_mesh")):
+        return
+    kernel = jnp.sin(jnp.arange(32.0)).reshape(8, 4)
+    tree = {f"w{i}": kernel + i / 40 for i in range(33)}
+    group, bound = regularizers.group_lasso(0.1, axis=0), constraints.max_norm(0.5)
+    rules = {
+        "decoupled_weight_decay": transforms.decoupled_weight_decay(0.1, 0.5),
+        "add_penalty_gradients": transforms.add_penalty_gradients(regularizers.l1(0.1)),
+        "proximal_step-l1": transforms.proximal_step(regularizers.l1(0.1), 0.5),
+        "proximal_step of groups": transforms.proximal_step(group, 0.5),
+        "project": transforms.project(bound),
+    }
+    larger = {
+        "proximal_adam": transforms.proximal_adam(0.1, regularizers.l1(0.1)),
+        "proximal_adam of groups": transforms.proximal_adam(0.1, group),
+    }
+
+    def run(tree: Any, rules: Any) -> Any:
+        updates = {name: tx.update(tree, tx.init(tree), tree)[0] for name, tx in rules.items()}
+        return updates | {"penalties.l1": penalties.l1(tree, 1.0), "projections.max_norm": bound.project(tree)}
+
+    for spec in (PartitionSpec("data", "model"), PartitionSpec(None, "model")):
+        sharded = devices.put(tree, dict.fromkeys(tree, spec), explicit=True)
+        with jax.set_mesh(devices.mesh(explicit=True)):
+            shapes = jax.eval_shape(functools.partial(run, rules=rules | larger), sharded)
+        assert shapes["project"]["w3"].sharding.spec == spec
+    few = jax.jit(functools.partial(run, rules=rules))
+    _assert_equal(few(sharded), few(tree))
 
 
 # Of one key, each with the names of the axes along which shards draw for themselves.

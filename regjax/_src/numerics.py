@@ -98,6 +98,16 @@ def in_range(plain: Array, axes: tuple[int, ...], function: Callable[..., Array]
     return _again(axes, function, plain, *arrays)
 
 
+def norm_in_range(x: Array, axes: tuple[int, ...]) -> Array:
+    """Returns the norms of `x`, also those whose squares are too large for the dtype."""
+    return in_range(norm(x, axes), axes, _itself, x)
+
+
+# One object, by which JAX knows outside of `jit` that it has compiled the second look already.
+def _itself(x: Array) -> Array:
+    return x
+
+
 def _again(axes: tuple[int, ...], function: Callable[..., Array], plain: Array, *arrays: Array) -> Array:
     nearer = 2.0 ** -(jnp.finfo(plain.dtype).maxexp * 5 // 8)
     far = jnp.sum(jnp.square(function(*arrays) * nearer), axes, keepdims=True)

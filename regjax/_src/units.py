@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from regjax._src import checks
 from regjax._src.groups import leaf_axes
-from regjax._src.numerics import in_range, norm, with_derivative_of
+from regjax._src.numerics import norm_in_range, with_derivative_of
 from regjax._src.tree import map_floating
 from regjax._src.types import Array, Axis, PyTree
 
@@ -30,7 +30,7 @@ def rescale_units(target: Callable[[Array], Array], tree: PyTree, axis: Axis | L
         if passed_by(axis, w.ndim):
             return w
         axes = unit_axes(axis, path, w)
-        return rescaled(target, w, in_range(norm(w, axes), axes, lambda w: w, w))
+        return rescaled(target, w, norm_in_range(w, axes))
 
     return map_floating(on_leaf, tree)
 

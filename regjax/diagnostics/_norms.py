@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 
-from regjax._src.numerics import add, norm, widen
+from regjax._src.numerics import add, norm_in_range, widen
 from regjax._src.tree import floating_items
 from regjax._src.types import Array, PyTree
 from regjax.diagnostics._report import Report
@@ -51,9 +51,9 @@ def _row(w: Array) -> dict[str, Array]:
     everything, unit = tuple(range(w.ndim)), tuple(range(max(w.ndim - 1, min(w.ndim, 1))))
     return {
         "l1": jnp.sum(jnp.abs(w)),
-        "l2": norm(w, everything).reshape(()),
+        "l2": norm_in_range(w, everything).reshape(()),
         "max": jnp.max(jnp.abs(w), initial=0),
-        "max_unit": jnp.max(norm(w, unit), initial=0),
+        "max_unit": jnp.max(norm_in_range(w, unit), initial=0),
     }
 
 

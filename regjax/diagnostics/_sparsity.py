@@ -107,12 +107,13 @@ def _count(flags: Array, size: int) -> Array:
     dtype = _dtype(size)
     if dtype != jnp.int32:
         return jnp.sum(flags, dtype=dtype)
-
-    def join(left: tuple[Array, Array], right: tuple[Array, Array]) -> tuple[Array, Array]:
-        return left[0] + right[0], left[1] | right[1]
-
     # On CPU a sum of integers, or of floats made of a comparison, is one that XLA writes its terms to memory for; a
     # reduction of two results is not, so both are used.
     terms, none = (flags.astype(dtype), flags), (np.int32(0), np.bool_(False))
-    count, some = jax.lax.reduce(terms, none, join, tuple(range(flags.ndim)))
+    count, some = jax.lax.reduce(terms, none, _join, tuple(range(flags.ndim)))
     return jnp.where(some, count, 0)
+
+
+# One object, by which JAX knows outside of `jit` that it has compiled the reduction already.
+def _join(left: tuple[Array, Array], right: tuple[Array, Array]) -> tuple[Array, Array]:
+    return left[0] + right[0], left[1] | right[1]

@@ -22,10 +22,12 @@ class Patterns(Mask):
         floating = floating_paths(tree)
         for pattern in self.patterns:
             checks.pattern_found(pattern, any(paths.matches(pattern, text) for text in floating), floating)
-        return [
-            any(paths.matches(pattern, text) for pattern in self.patterns) != self.excluded
-            for text in paths.leaf_paths(tree)
-        ]
+
+        def is_selected(text: str) -> bool:
+            return any(paths.matches(pattern, text) for pattern in self.patterns) != self.excluded
+
+        checks.mask_selects(self, any(map(is_selected, floating)) or bool(paths.hidden_paths(tree)), floating)
+        return list(map(is_selected, paths.leaf_paths(tree)))
 
     def __repr__(self) -> str:
         return f"{'exclude' if self.excluded else 'path'}({', '.join(map(repr, self.patterns))})"
@@ -64,7 +66,7 @@ def exclude(*patterns: Pattern) -> Mask:
 
     Args:
       *patterns: as in :func:`regjax.masks.path`. Here too each must match a floating leaf: a mistyped exclusion would
-        otherwise exclude nothing.
+        otherwise exclude nothing. Resolving the mask raises a `ValueError` also where no floating leaf is left.
 
     Returns:
       A mask.

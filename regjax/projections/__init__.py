@@ -1,7 +1,8 @@
 """Projections: a tree of parameters to the nearest tree in a constraint set.
 
-What is in the set already comes back bit for bit. The result is computed in float32 (float64 where a leaf has it) and
-cast back, so dtypes are kept; leaves that are not floating, and `None`, pass through; NaN stays NaN.
+What is in the set already comes back bit for bit, but for subnormal numbers, which a CPU may take for 0. The result is
+computed in float32 (float64 where a leaf has it) and cast back, so dtypes are kept; leaves that are not floating, and
+`None`, pass through; NaN stays NaN.
 """
 
 from regjax.projections._box import box

@@ -17,7 +17,8 @@ def gaussian_dropout(key: Key, x: ArrayLike, rate: Scalar, *, axis_name: AxisNam
     Args:
       key: a PRNG key; a rate of 0 that is a Python number does not look at it.
       x: floating array of any shape.
-      rate: the rate :math:`p` of the dropout that has this variance, in [0, 1); may be traced.
+      rate: the rate :math:`p` of the dropout that has this variance, in [0, 1); may be traced, and
+        is not looked at then: 1 gives infinities.
       axis_name: under `shard_map`, the names of the mesh axes over which `x` is sharded, one or a tuple, so that each
         shard draws for itself: the same key means the same noise on every one. Under `jit` alone leave it out.
 

@@ -68,6 +68,12 @@ def test_norms():
     np.testing.assert_allclose(conv.total["max_unit"], 6.0, rtol=1e-6)
 
 
+def test_norms_whose_squares_are_out_of_range():
+    total = diagnostics.norms({"a": jnp.full(2, 3e37), "b": jnp.full((2, 2), 4e19)}).total
+    np.testing.assert_allclose(total["l2"], 2**0.5 * 3e37, rtol=1e-6)
+    np.testing.assert_allclose(total["max_unit"], 2**0.5 * 3e37, rtol=1e-6)
+
+
 def test_double_precision_is_kept(enable_x64):
     total = diagnostics.norms({"a": jnp.ones(2, jnp.float64), "b": jnp.ones(2, jnp.float32)}).total
     assert all(value.dtype == jnp.float64 for value in total.values())

@@ -141,6 +141,15 @@ def test_a_pattern_that_matches_nothing_names_itself_and_some_paths(mask):
         masks.resolve(mask, PARAMS)
 
 
+@pytest.mark.parametrize("mask", [masks.exclude("**"), lambda tree: jax.tree.map(lambda _: False, tree)])
+def test_what_leaves_nothing_is_refused(mask):
+    with pytest.raises(ValueError, match="`mask` must select a floating leaf, got .* for the paths 'encoder/Dense"):
+        masks.resolve(mask, PARAMS)
+    hidden = {"kernel": optax.MaskedNode(), "bias": jnp.ones(2)}
+    mask = masks.exclude("bias") if isinstance(mask, masks.Mask) else mask
+    assert masks.resolve(mask, hidden)["bias"] is False
+
+
 def test_long_lists_of_paths_are_cut():
     tree = {f"layer_{i}": 1.0 for i in range(20)}
     with pytest.raises(ValueError, match="'layer_15' and 12 more"):

@@ -14,6 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from regjax._src import checks
+from regjax._src.blocks import is_early
+from regjax._src.shards import varying_like
 from regjax._src.types import Array, Key
 
 # So many results fit the caches.
@@ -25,7 +27,12 @@ _PARITY = np.uint32(0x1BD11BDA)
 
 
 def draw(
-    key: Key, shape: tuple[int, ...], then: Callable[[Array], Array] = lambda words: words, *, in_memory: bool = False
+    key: Key,
+    shape: tuple[int, ...],
+    then: Callable[[Array], Array] = lambda words: words,
+    *,
+    in_memory: bool = False,
+    after: Array | None = None,
 ) -> Array:
     """Returns `then(jax.random.bits(key, shape, jnp.uint32))`, bit for bit.
 
@@ -35,6 +42,9 @@ def draw(
       then: what is made of the bits, elementwise.
       in_memory: whether the result is an array in memory that all its readers share; otherwise fusion may compute it
         again in each of them.
+      after: a floating array of that shape, each of whose elements the element of the result waits for. So the
+        compiler takes this draw for another one than one from the same key after something else, and does not keep the
+        one for the other. Numbers that come out of JAX's own functions wait for nothing.
     """
     checks.key(key)
     if not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
@@ -42,10 +52,13 @@ def draw(
     if not _is_written_out(key, shape):
         return then(jax.random.bits(key, shape, jnp.uint32))
     compute = functools.partial(_compute, shape=shape, then=then)
-    return _in_memory(compute, _data(key)) if in_memory else compute(_data(key))
+    inputs = (_data(key),) if after is None else (_data(key), is_early(after))
+    return _in_memory(compute, *inputs) if in_memory else compute(*inputs)
 
 
-def pieces(key: Key, shape: tuple[int, ...], width: int, then: Callable[[Array], Array]) -> Array:
+def pieces(
+    key: Key, shape: tuple[int, ...], width: int, then: Callable[[Array], Array], *, after: Array | None = None
+) -> Array:
     """Returns what `then` makes of unsigned integers of 8 or 16 random bits, as bytes.
 
     The integers are cut, from the low end, out of as few words of 32 bits as rows of the last axis need. Axes of size
@@ -57,6 +70,8 @@ def pieces(key: Key, shape: tuple[int, ...], width: int, then: Callable[[Array],
       shape: the shape of the result.
       width: 8 or 16.
       then: what is made of integers below 2^width in uint32, elementwise: again integers, below 2^8, or booleans.
+      after: as in `draw`; a word waits for the first of its elements. On several devices nothing waits, since picking
+        those out of sharded arrays may gather them.
     """
     per_word = 32 // width
     *rows, last = [size for size in shape if size != 1] or [1]
@@ -69,7 +84,9 @@ def pieces(key: Key, shape: tuple[int, ...], width: int, then: Callable[[Array],
             packed = packed | then(piece).astype(jnp.uint32) << np.uint32(8 * place)
         return packed.astype(jnp.uint32 if width == 8 else jnp.uint16)
 
-    packed = draw(key, (*rows, -(-last // per_word)), to_bytes, in_memory=True)
+    if after is not None:
+        after = after.reshape(*rows, last)[..., ::per_word] if jax.device_count() == 1 else None
+    packed = draw(key, (*rows, -(-last // per_word)), to_bytes, in_memory=True, after=after)
     parts = jax.lax.bitcast_convert_type(packed, jnp.uint8)
     return parts.reshape(*rows, packed.shape[-1] * per_word)[..., :last].reshape(shape)
 
@@ -94,33 +111,41 @@ def _data(key: Key) -> Array:
     return jax.random.key_data(key)
 
 
-def _compute(data: Array, *, shape: tuple[int, ...], then: Callable[[Array], Array]) -> Array:
-    return then(_threefry(data, shape))
+def _compute(data: Array, early: Array | None = None, *, shape: tuple[int, ...], then: Callable[..., Array]) -> Array:
+    return then(_threefry(data, shape, early))
 
 
-def _in_memory(compute: Callable[[Array], Array], data: Array) -> Array:
-    """Returns `compute(data)` as an array that XLA does not fuse into its readers."""
+def _in_memory(compute: Callable[..., Array], data: Array, *early: Array) -> Array:
+    """Returns `compute(data, *early)` as an array that XLA does not fuse into its readers."""
 
-    def nothing(data: Array) -> Array:
-        like = jax.eval_shape(compute, data)
-        return jnp.broadcast_to((data[0] & np.uint32(0)).astype(like.dtype), like.shape)
+    def nothing(data: Array, *early: Array) -> Array:
+        like = jax.eval_shape(compute, data, *early)
+        zeros = jnp.broadcast_to((data[0] & np.uint32(0)).astype(like.dtype), like.shape)
+        return varying_like(zeros, early[0]) if early else zeros
 
-    def on_cpu(data: Array) -> Array:
+    def on_cpu(data: Array, *early: Array) -> Array:
         # There XLA fuses across barriers, but not across a choice of which it cannot know that it is none.
         always = (data[0] | np.uint32(1)) > 0
-        return jax.lax.cond(always, compute, nothing, data)
+        return jax.lax.cond(always, compute, nothing, data, *early)
 
-    def elsewhere(data: Array) -> Array:
-        return jax.lax.optimization_barrier(compute(data))
+    def elsewhere(data: Array, *early: Array) -> Array:
+        return jax.lax.optimization_barrier(compute(data, *early))
 
-    return jax.lax.platform_dependent(data, cpu=on_cpu, default=elsewhere)
+    return jax.lax.platform_dependent(data, *early, cpu=on_cpu, default=elsewhere)
 
 
 @functools.partial(jax.jit, static_argnums=1)
-def _threefry(data: Array, shape: tuple[int, ...]) -> Array:
-    """Returns the two words of Threefry-2x32 with 20 rounds of the counter (0, i) for each element i, XORed."""
+def _threefry(data: Array, shape: tuple[int, ...], early: Array | None) -> Array:
+    """Returns the two words of Threefry-2x32 with 20 rounds of the counter (0, i) for each element i, XORed.
+
+    Args:
+      data: the two words of the key.
+      shape: the shape of the result.
+      early: what the counter waits for: False, element by element.
+    """
     words = data[0], data[1], data[0] ^ data[1] ^ _PARITY
-    high, low = words[0], _positions(shape) + words[1]
+    positions = _positions(shape) if early is None else _positions(shape) + early.astype(jnp.uint32)
+    high, low = words[0], positions + words[1]
     for group in range(5):
         for rotation in _ROTATIONS[group % 2]:
             high = high + low

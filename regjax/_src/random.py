@@ -1,7 +1,7 @@
 """What random bits make of a rate: masks, noise and keys."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -44,27 +44,31 @@ def mark_as_used(key: Key) -> None:
     jax.random.bits(key, (0,), jnp.uint32)
 
 
-def as_new(key: Key) -> Key:
-    """Returns a key that draws the same again on purpose."""
-    return jax.random.clone(key) if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) else key
+def for_many_draws(key: Key) -> tuple[Array, Callable[[Array], Key]]:
+    """Returns the data of a key, and what makes keys of them that draw the same on purpose."""
+    if not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
+        key = jax.random.wrap_key_data(key)
+    return jax.random.key_data(key), functools.partial(jax.random.wrap_key_data, impl=jax.random.key_impl(key))
 
 
-def keep_mask(key: Key, keep: Scalar, shape: tuple[int, ...]) -> Array:
+def keep_mask(key: Key, keep: Scalar, shape: tuple[int, ...], *, after: Array | None = None) -> Array:
     """Returns a boolean array that is true with probability `keep`, drawn as Flax draws it.
 
     Args:
       key: a PRNG key.
       keep: a Python number, or a traced scalar.
       shape: the shape of the mask.
+      after: what the mask waits for, as in :func:`bits.draw`.
     """
     checks.key(key)
     chance = jnp.asarray(probability(keep))
-    draw = _bernoulli if chance.dtype == jnp.float32 else jax.random.bernoulli
-    return draw(key, chance, shape)
+    if chance.dtype == jnp.float32:
+        return _bernoulli(key, chance, shape, after)
+    return jax.random.bernoulli(key, chance, shape)
 
 
 @functools.partial(jax.jit, static_argnums=2)
-def _bernoulli(key: Key, chance: Array, shape: tuple[int, ...]) -> Array:
+def _bernoulli(key: Key, chance: Array, shape: tuple[int, ...], after: Array | None) -> Array:
     # JAX asks whether k / 2^23 < chance for the upper 23 bits k. Scaling by a power of two changes no comparison, and
     # integers are below a number where they are below the next integer. So none is converted; NaN keeps nothing.
     threshold = jnp.where(chance > 0, jnp.minimum(jnp.ceil(chance * 2.0**23), 2.0**23), 0).astype(jnp.int32)
@@ -73,10 +77,12 @@ def _bernoulli(key: Key, chance: Array, shape: tuple[int, ...]) -> Array:
         return (words >> np.uint32(9)).astype(jnp.int32) < threshold
 
     # A mask that fits the caches is cheaper to read again, by the backward pass, than to draw again.
-    return bits.draw(key, shape, below, in_memory=bits.fits(shape, bits.SMALL))
+    return bits.draw(key, shape, below, in_memory=after is None and bits.fits(shape, bits.SMALL), after=after)
 
 
-def coarse_mask(key: Key, keep: float | Array, shape: tuple[int, ...], width: int) -> tuple[Array, float | Array]:
+def coarse_mask(
+    key: Key, keep: float | Array, shape: tuple[int, ...], width: int, *, after: Array | None = None
+) -> tuple[Array, float | Array]:
     """Returns a mask that spends `width` bits for each entry, and the probability with which it is really true.
 
     That is the nearest multiple of 2^-width but for 0 and 1, which only a `keep` of exactly 0 and 1 becomes.
@@ -86,6 +92,7 @@ def coarse_mask(key: Key, keep: float | Array, shape: tuple[int, ...], width: in
       keep: a Python number, or a traced scalar.
       shape: the shape of the mask.
       width: 8 or 16.
+      after: what the mask waits for, as in :func:`bits.draw`.
     """
     checks.key(key)
     steps = 2**width
@@ -95,12 +102,12 @@ def coarse_mask(key: Key, keep: float | Array, shape: tuple[int, ...], width: in
     else:
         count = round(keep * steps)
         checks.rate_in_steps("rate", 1.0 - keep, count, width)
-    return _below(key, jnp.asarray(count).astype(jnp.uint32), shape, width), count / steps
+    return _below(key, jnp.asarray(count).astype(jnp.uint32), shape, width, after), count / steps
 
 
 @functools.partial(jax.jit, static_argnums=(2, 3))
-def _below(key: Key, threshold: Array, shape: tuple[int, ...], width: int) -> Array:
-    return bits.pieces(key, shape, width, lambda piece: piece < threshold).astype(bool)
+def _below(key: Key, threshold: Array, shape: tuple[int, ...], width: int, after: Array | None) -> Array:
+    return bits.pieces(key, shape, width, lambda piece: piece < threshold, after=after).astype(bool)
 
 
 def rare_mask(key: Key, chance: Scalar, shape: tuple[int, ...]) -> Array:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import jax
 
 from regjax._src.explicit import sharded_like
-from regjax._src.types import Array
+from regjax._src.types import Array, ArrayLike
 
 Carry = TypeVar("Carry")
 
@@ -21,7 +21,7 @@ def varying_like(value: Array, like: Array) -> Array:
 
     On a mesh with explicit axes it is sharded as `like`, of whose shape it has to be.
     """
-    return _varying(sharded_like(value, like), axes_of_shards(like))
+    return varying_along(sharded_like(value, like), axes_of_shards(like))
 
 
 def carried(body: Callable[[Carry], Carry], initial: Carry) -> Carry:
@@ -41,16 +41,17 @@ def carried(body: Callable[[Carry], Carry], initial: Carry) -> Carry:
         jax.eval_shape(record, leaves)
         if all(axes <= axes_of_shards(leaf) for leaf, axes in zip(leaves, after, strict=True)):
             return structure.unflatten(leaves)
-        leaves = list(map(_varying, leaves, after))
+        leaves = list(map(varying_along, leaves, after))
 
 
-def axes_of_shards(value: Array) -> frozenset[str]:
+def axes_of_shards(value: ArrayLike) -> frozenset[str]:
     """Returns the axes of a mesh along which an array differs between shards: none outside of `shard_map`."""
     kind: Any = jax.typeof(value)
     kind = getattr(kind, "manual_axis_type", None) or kind
     return getattr(kind, "varying", None) or getattr(kind, "vma", None) or frozenset()
 
 
-def _varying(value: Array, axes: frozenset[str]) -> Array:
+def varying_along(value: Array, axes: frozenset[str]) -> Array:
+    """Returns `value` as an array that differs between shards along some axes of a mesh."""
     missing = axes - axes_of_shards(value)
     return _PVARY(value, tuple(sorted(missing))) if missing else value

@@ -1,12 +1,12 @@
 """Dropout: whole entries are lost."""
 
-import functools
 from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
 
 from regjax._src import checks, random
+from regjax._src.shards import axes_of_shards, varying_along
 from regjax._src.types import Array, ArrayLike, AxisName, Key, Scalar
 
 BITS = (32, 16, 8)
@@ -49,9 +49,10 @@ def dropout(
       bits: how many random bits decide on an entry, 32, 16 or 8. Fewer cost less time.
       recompute: whether the backward pass draws the mask again from the key, which is all that JAX hands to it,
         instead of keeping the mask, of one byte for each entry. The mask is the same; each pass that needs it pays for
-        drawing it. It pays where the backward pass is another program or the body of another loop (`jax.vjp` outside of
-        `jit`, `scan` over layers). Within one program the compiler decides what stays in memory: on a CPU, with jax
-        0.10, it needs no less this way.
+        drawing it. Within one program the compiler has the last word: on a CPU it keeps masks that are shared along
+        axes, that JAX's own functions draw (for another kind of key than the default one, or a rate in double
+        precision) or, with fewer bits, that are drawn where there are several devices. With fewer bits, layers that
+        have only elementwise operations between them need more memory this way, not less.
       axis_name: under `shard_map`, the names of the mesh axes over which `x` is sharded, one or a tuple, so that each
         shard draws for itself: the same key means the same mask on every one. Under `jit` alone leave it out.
 
@@ -110,18 +111,42 @@ def dropout(
     if random.settled(rate, 1.0):
         return jnp.zeros_like(x)
     checks.key(key)
-    # What is bound here stays the Python number that it may be; `checkpoint` traces its arguments.
-    drop = functools.partial(_drop, keep=1.0 - random.probability(rate), shape=shape, width=bits)
     key = random.for_shard(key, axis_name)
-    if not recompute:
-        return drop(key, x)
-    random.mark_as_used(key)
-    return jax.checkpoint(lambda key, x: drop(random.as_new(key), x))(key, x)
+    drop = _recomputed if recompute else _drop
+    return drop(key, x, keep=1.0 - random.probability(rate), shape=shape, width=bits)
 
 
-def _drop(key: Key, x: Array, *, keep: float | Array, shape: tuple[int, ...], width: int) -> Array:
+def _drop(
+    key: Key, x: Array, *, keep: float | Array, shape: tuple[int, ...], width: int, after: Array | None = None
+) -> Array:
     if width == 32:
-        mask = random.keep_mask(key, keep, shape)
+        mask = random.keep_mask(key, keep, shape, after=after)
     else:
-        mask, keep = random.coarse_mask(key, keep, shape, width)
+        mask, keep = random.coarse_mask(key, keep, shape, width, after=after)
     return random.unbias_kept(mask, x, keep)
+
+
+def _recomputed(key: Key, x: Array, *, keep: float | Array, shape: tuple[int, ...], width: int) -> Array:
+    """Returns what `_drop` does, as a function whose derivatives keep the key alone and draw by themselves.
+
+    Dropping is linear and symmetric: tangents and cotangents are dropped as the entries are. JAX takes that from the
+    solution of a linear system, in forward and reverse mode and of any order. Each draw waits for what it drops: a
+    compiler that ignores barriers, as that for CPUs does, would merge two draws from the same key and keep the mask.
+    One that is shared along axes is small, and waiting for all that it drops would cost more than keeping it.
+    """
+    random.mark_as_used(key)
+
+    def once(key: Key, x: Array) -> Array:
+        data, key_of = random.for_many_draws(key)
+
+        def drop(_: object, v: Array) -> Array:
+            # `keep` is no argument of `once`, so that it stays the Python number that it may be.
+            after = v if shape == v.shape else None
+            return _drop(key_of(data), v, keep=keep, shape=shape, width=width, after=after)
+
+        # A solution differs between shards where the right side does, and no more.
+        x = varying_along(x, axes_of_shards(data) | axes_of_shards(keep))
+        return jax.lax.custom_linear_solve(lambda v: v, x, drop, symmetric=True)
+
+    # So that loops keep the key that they have, and not its data beside it.
+    return jax.checkpoint(once)(key, x)

@@ -43,14 +43,14 @@ def test_decisions_are_those_of_jax_around_every_threshold(monkeypatch):
     exact = (grid / 2**23).astype(np.float32)
     chances = np.concatenate([exact, np.nextafter(exact, np.float32(-1)), np.nextafter(exact, np.float32(2))])
     chances = np.concatenate([chances, np.float32([np.nan, np.inf, -np.inf, -0.0, -1, 2, 1e-45, 1e-38, 3e38])])
-    monkeypatch.setattr(random.bits, "draw", lambda key, shape, then, in_memory: then(word))
+    monkeypatch.setattr(random.bits, "draw", lambda key, shape, then, in_memory, after: then(word))
 
     # JAX's uniform numbers, from the same words: a mantissa, less one.
     uniform = ((np.asarray(word) >> np.uint32(9)) | np.uint32(0x3F800000)).view(np.float32) - 1
 
     @jax.jit
     def counts(chance):
-        mask = random._bernoulli.__wrapped__(None, chance, values.shape)
+        mask = random._bernoulli.__wrapped__(None, chance, values.shape, None)
         return mask.sum(), (mask != (uniform < chance)).sum()
 
     found = np.array([counts(chance) for chance in chances])

@@ -14,6 +14,12 @@ DTYPES = [jnp.float32, jnp.bfloat16, jnp.float16]
 RATES = [0, 0.1, 0.5, 0.999, 1.0]
 
 
+if hasattr(jax, "shard_map"):
+    from jax import shard_map
+else:
+    from jax.experimental.shard_map import shard_map
+
+
 def flax_dropout(key, x, rate, *, broadcast_dims=()):
     return nn.Dropout(rate, broadcast_dims, deterministic=False).apply({}, x, rng=key)
 
@@ -369,6 +375,98 @@ def test_forward_and_backward_have_the_same_mask(bits, recompute, shape):
             assert_bitwise_equal(gradient, y)
     drawn = dropout(jax.random.key(19), jnp.ones(shape), jnp.float32(0.5), bits=bits)
     assert_bitwise_equal(y, drawn)  # recomputing does not change what is drawn
+
+
+@pytest.mark.parametrize("impl", ["threefry2x32", "rbg"])
+@pytest.mark.parametrize("bits", [32, 16, 8])
+def test_every_pass_draws_the_mask_that_is_not_recomputed(bits, impl):
+    x = jnp.linspace(1.0, 2.0, 70).reshape(2, 5, 7)
+    data = jax.random.key_data(jax.random.split(jax.random.key(5, impl=impl), 2))
+
+    def every_pass(data, x, **options):
+        def function(x, data=data[0], dims=()):
+            key = jax.random.wrap_key_data(data, impl=impl)
+            return dropout(key, x, 0.5, broadcast_dims=dims, bits=bits, **options)
+
+        def square(x):
+            return (function(x) ** 2).sum()  # with y = 2 x where kept: dy^2 = 8 x and its derivative 8, exactly
+
+        # Whatever is mapped over, as many masks are drawn as there are keys.
+        of_one_mask = {
+            "entries": function(x),
+            "mapped entries": jax.vmap(function)(jnp.stack([x, 2 * x])),
+            "mapped twice": jax.vmap(jax.vmap(function))(jnp.stack([x, 2 * x])[None]),
+            "tangents": jax.jvp(function, (x,), (x,))[1],
+            "mapped cotangents": jax.vmap(jax.vjp(function, x)[1])(jnp.stack([x, 2 * x]))[0],
+            "second derivatives": jax.jvp(jax.grad(jax.checkpoint(square)), (x,), (x,))[1],
+            "reverse over reverse": jax.grad(lambda x: (jax.grad(square)(x) * x).sum())(x),
+        }
+        of_two = {
+            "keys": jax.vmap(function, (None, 0))(x, data),
+            "keys and entries": jax.vmap(function)(jnp.stack([x, x]), data),
+            "cotangents": jax.vmap(lambda data: jax.vjp(lambda x: function(x, data), x)[1](x)[0])(data),
+        }
+        return of_one_mask, of_two, function(x[0, 0]), function(x, dims=(1,))
+
+    kept, recomputed = jax.jit(lambda *args: [every_pass(*args, recompute=r) for r in (False, True)])(data, x)
+    assert_bitwise_equal(recomputed, kept)
+    mask = kept[0]["entries"] != 0
+    assert 0 < int(mask.sum()) < x.size
+    for result in kept[0].values():
+        np.testing.assert_array_equal(result != 0, np.broadcast_to(mask, result.shape))
+
+
+@pytest.mark.parametrize("bits", [32, 16, 8])
+def test_what_a_draw_waits_for_does_not_move_it(bits):
+    @jax.jit
+    def both(x):
+        y, pullback = jax.vjp(lambda x: dropout(jax.random.key(5), x, 0.5, bits=bits, recompute=True), x)
+        return y, pullback(x)[0]
+
+    for dtype in DTYPES:
+        kept = both(jnp.ones((6, 9), dtype))[0] != 0
+        for value in (np.inf, -np.inf, np.nan, jnp.finfo(dtype).max, 0):
+            wanted = jnp.where(kept, 2 * jnp.asarray(value, dtype), 0)
+            assert_bitwise_equal(both(jnp.full((6, 9), value, dtype)), (wanted, wanted))
+
+
+@pytest.mark.parametrize("bits", [32, 16, 8])
+def test_a_mesh_of_one_device_draws_as_none(bits):
+    # Where there are several devices, fewer bits wait for nothing, so that those tests do not reach this.
+    mesh = jax.sharding.Mesh(np.array(jax.devices()[:1]), ("data",))
+    rows, everywhere = jax.sharding.PartitionSpec("data"), jax.sharding.PartitionSpec()
+    x, key = jnp.ones((4, 9)), jax.random.key_data(jax.random.key(0))
+
+    def function(key, x, axis_name=None):
+        return dropout(jax.random.wrap_key_data(key), x, 0.5, bits=bits, recompute=True, axis_name=axis_name)
+
+    def on_shard(key, x, same_on_all_shards):
+        return function(key, x), function(key, same_on_all_shards, "data")
+
+    mapped = jax.jit(shard_map(on_shard, mesh=mesh, in_specs=(everywhere, rows, everywhere), out_specs=rows))
+    folded = jax.random.key_data(jax.random.fold_in(jax.random.key(0), 0))
+    assert_bitwise_equal(mapped(key, x, x), (function(key, x), function(folded, x)))
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="other backends plan their memory in their own ways")
+@pytest.mark.skipif(not jax.config.jax_threefry_partitionable, reason="JAX's own functions draw")
+@pytest.mark.parametrize("bits", [32, 16, 8])
+def test_a_compiled_program_keeps_no_mask(bits):
+    depth, size = 4, 256
+
+    def memory(recompute):
+        def loss(kernels, x, keys):
+            for kernel, key in zip(kernels, keys, strict=True):
+                x = jnp.tanh(dropout(key, x, 0.3, bits=bits, recompute=recompute) @ kernel)
+            return (x**2).sum()
+
+        keys = [jax.random.key(index) for index in range(depth)]
+        square = jax.ShapeDtypeStruct((size, size), jnp.float32)
+        compiled = jax.jit(jax.grad(loss, (0, 1))).lower([square] * depth, square, keys).compile()
+        return compiled.memory_analysis().temp_size_in_bytes
+
+    # One byte for each entry; the mask of one layer may be needed at a time.
+    assert memory(False) - memory(True) > (depth - 1.1) * size**2
 
 
 def test_options_are_checked(key):

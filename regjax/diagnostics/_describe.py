@@ -136,6 +136,7 @@ def describe(rule_or_transform: Any, params: PyTree, *, step: int = 0) -> Descri
 
     - `project` or `proximal_step` before something that moves weights: the learning rate, the optimizer, a decay
     - two optimizers, or two learning rates, one after the other
+    - `proximal_step` or `proximal` with another learning rate than that of the optimizer before or inside it
     - `decoupled_weight_decay` before the moments or the learning rate
     - `add_penalty_gradients` after the moments or the learning rate
     - `optax.add_decayed_weights` after the learning rate: weights grow

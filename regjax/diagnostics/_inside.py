@@ -30,12 +30,15 @@ class Part(NamedTuple):
       facts: what its functions close over.
       hidden_in: the wrapper that nobody can look into and that calls it, if there is one: in which order it calls those
         inside of it is not known.
+      injected: whether its numbers may be changed, or follow a schedule of which they are one value, as those inside
+        `optax.inject_hyperparams` do.
     """
 
     told: Told
     library: str
     facts: Mapping[str, Any]
     hidden_in: Any = None
+    injected: bool = False
 
 
 def parts(optimizer: Any, params: PyTree, step: int) -> list[Part]:
@@ -75,14 +78,15 @@ def _walk(node: Any, params: PyTree, step: int) -> list[Part]:
     if library == "optax" and name in _WRAPPERS:
         with contextlib.suppress(Exception):  # as above
             inside = _WRAPPERS[name](facts, params, step)
-            return [part for one in inside for part in _below(one.path, _walk(one.node, one.params, step))]
+            found = [part for one in inside for part in _below(one.path, _walk(one.node, one.params, step))]
+            return [part._replace(injected=True) for part in found] if name == "inject_hyperparams" else found
     held = {_bare(value).update: value for value in facts.values() if isinstance(value, _TRANSFORMATION)}
     # Of several nobody knows in which order they are used.
     inner = [part for value in held.values() for part in _walk(value, params, step)] if len(held) == 1 else []
     # What is Optax's own and wraps nothing has nothing to tell, and listening takes time.
     told = [] if library == "optax" and not held else _heard(node, params)
     told = told[sum(part.library == "regjax" for part in inner) :]
-    found = [Part(one, "regjax", facts, node) for one in told]
+    found = [Part(one, "regjax", facts, None if library == "regjax" else node) for one in told]
     if library != "regjax" and (library, name) != ("optax", "identity"):
         numbers = {key: value for key, value in facts.items() if isinstance(value, int | float) and key[0] != "_"}
         found.append(Part(Told(name, dict.fromkeys(leaf_paths(params), ()), numbers), library, facts))

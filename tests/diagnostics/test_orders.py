@@ -183,6 +183,46 @@ WRONG = {
     ),
 }
 
+OTHER = (
+    ", so what is minimized is not loss plus penalty: give it the learning rate of the optimizer (on 'dense/kernel')"
+)
+FALLING = optax.cosine_decay_schedule(0.1, 1000)
+RATES = {
+    "numbers": (
+        [optax.sgd(0.1), prox(L1, 0.2)],
+        f"`proximal_step` steps by 0.2 at step 0, where the learning rate is 0.1{OTHER}",
+    ),
+    "a number after a schedule": (
+        [optax.clip(1.0), optax.sgd(optax.linear_schedule(0.1, 0.0, 10)), decay(0.1, 0.1), prox(L1, 0.1)],
+        f"`proximal_step` steps by 0.1 at step 1, where the learning rate is 0.09{OTHER}",
+    ),
+    "schedules that part late": (
+        [optax.sgd(FALLING), prox(L1, optax.cosine_decay_schedule(0.1, 1200))],
+        f"`proximal_step` steps by 0.0982963 at step 100, where the learning rate is 0.0975528{OTHER}",
+    ),
+    "scaled once more": (
+        [optax.sgd(FALLING), optax.scale(0.5), prox(L1, FALLING)],
+        f"`proximal_step` steps by 0.1 at step 0, where the learning rate is 0.05{OTHER}",
+    ),
+    "around an adaptive optimizer": (
+        [transforms.proximal(optax.adamw(0.1), L1, 0.2, metric=transforms.adam_metric())],
+        f"`proximal` steps by 0.2 at step 0, where the learning rate is 0.1{OTHER}",
+    ),
+    "of one part": (
+        [
+            optax.masked(optax.sgd(0.1), {"dense": {"kernel": False, "bias": True}}),
+            optax.masked(optax.sgd(0.2), {"dense": {"kernel": True, "bias": False}}),
+            prox(L2, 0.2),
+        ],
+        f"`proximal_step` steps by 0.2 at step 0, where the learning rate is 0.1{OTHER.replace('kernel', 'bias')}",
+    ),
+    "injected": (
+        [optax.inject_hyperparams(optax.sgd)(FALLING), prox(L1, 0.2)],
+        f"`proximal_step` steps by 0.2 at step 0, where the learning rate is 0.1{OTHER}",
+    ),
+}
+WRONG |= {f"another rate: {name}": case for name, case in RATES.items()}
+
 
 @pytest.mark.parametrize(("parts", "text"), WRONG.values(), ids=WRONG.keys())
 def test_wrong_orders_are_seen(parts, text):
@@ -215,6 +255,21 @@ def another_library():
         return updates, state
 
     return optax.GradientTransformation(lambda params: optax.EmptyState(), update)
+
+
+def in_an_unknown_order(*parts):
+    """Returns a transformation that calls others in an order that nobody can see."""
+    first, second = parts
+
+    def init(params):
+        return first.init(params), second.init(params)
+
+    def update(updates, state, params=None):
+        updates, first_state = first.update(updates, state[0], params)
+        updates, second_state = second.update(updates, state[1], params)
+        return updates, (first_state, second_state)
+
+    return optax.GradientTransformation(init, update)
 
 
 KERNEL = {"dense": {"kernel": True, "bias": False}}
@@ -261,6 +316,24 @@ RIGHT = {
     "two projections": [optax.sgd(0.1), project, transforms.project(constraints.non_negative())],
     "a plateau": [optax.adam(0.1), optax.contrib.reduce_on_plateau(), decay(0.1, 0.1), project],
     "a fragment": [decay(0.1, 0.1), project],
+    "a rate said twice": [
+        optax.clip_by_global_norm(1.0),
+        optax.sgd(FALLING),
+        prox(L1, optax.cosine_decay_schedule(0.1, 1000)),
+    ],
+    "a rate as a number and a schedule": [optax.sgd(0.1), prox(L1, lambda step: 0.1)],
+    "a rate in float32": [optax.sgd(0.1), prox(L1, jnp.float32(0.1))],
+    "a product of rates": [optax.sgd(SCHEDULE), optax.scale(0.5), prox(L1, lambda step: 0.5 * SCHEDULE(step))],
+    "a scale of the loss": [optax.scale(1 / 1024), optax.sgd(0.1), prox(L1, 0.1)],
+    "the rate of a steady gradient": [optax.sgd(0.1, momentum=0.9), prox(L1, 1.0)],
+    "momentum inside": [transforms.proximal_sgd(FALLING, L1, momentum=0.9, nesterov=True)],
+    "without a rate": [optax.clip(1.0), prox(L1, 0.1)],
+    "a schedule of the gradients": [optax.scale_by_schedule(FALLING), optax.sgd(0.1), prox(L1, 0.2)],
+    "a rate that nobody can ask for": [optax.sgd(lambda step: None), prox(L1, 0.1)],
+    "a plateau, then zeros": [optax.sgd(0.1), optax.contrib.reduce_on_plateau(), prox(L1, 0.2)],
+    "another library, then zeros": [optax.sgd(0.1), another_library(), prox(L1, 0.2)],
+    "zeros inside another library": [optax.sgd(0.1), in_an_unknown_order(optax.scale(2.0), prox(L1, 0.2))],
+    "an injected rate": [optax.inject_hyperparams(optax.sgd)(FALLING), prox(L1, FALLING)],
     "freezing parts": [optax.adam(0.1), decay(0.1, 0.1), optax.masked(optax.set_to_zero(), KERNEL)],
 }
 

@@ -135,6 +135,7 @@ def describe(rule_or_transform: Any, params: PyTree, *, step: int = 0) -> Descri
     Orders that are known to be wrong, each with what to do instead:
 
     - `project` or `proximal_step` before something that moves weights: the learning rate, the optimizer, a decay
+    - two of `project` of which the second leaves the set of the first
     - two optimizers, or two learning rates, one after the other
     - `proximal_step` or `proximal` with another learning rate than that of the optimizer before or inside it
     - `decoupled_weight_decay` before the moments or the learning rate
@@ -202,7 +203,7 @@ def describe(rule_or_transform: Any, params: PyTree, *, step: int = 0) -> Descri
     if _is_rule(rule_or_transform):
         return Description(rows)
     order = tuple(Step(part.told.transform, part.library, tuple(part.told.leaves)) for part in found)
-    description = Description(rows, order, wrong_orders(found, step))
+    description = Description(rows, order, wrong_orders(found, {row.path: row.shape for row in rows}, step))
     for text in description.warnings:
         warnings.warn(text, ChainOrderWarning, stacklevel=2)
     return description

@@ -5,13 +5,14 @@ nothing is said, nor of what comes before or after them where it depends on them
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from regjax.diagnostics._action import number_at
 from regjax.diagnostics._inside import Part
 from regjax.diagnostics._known import ADAPTIVE, ADDS, CLIPS, is_optax, name_of, on_leaves, touching
 from regjax.diagnostics._rates import has_learning_rate, other_rates, sign_of
+from regjax.diagnostics._sets import left_sets
 
 
 class ChainOrderWarning(UserWarning):
@@ -34,11 +35,14 @@ class _Mistake(NamedTuple):
     text: str
 
 
-def wrong_orders(parts: Sequence[Part], step: int) -> tuple[str, ...]:
+def wrong_orders(parts: Sequence[Part], shapes: Mapping[str, tuple[int, ...]], step: int) -> tuple[str, ...]:
     """Returns a sentence for each transformation that is in a wrong place, and what to do about it."""
-    return tuple(
-        sentence for at, part in enumerate(parts) for sentence in _about(part, parts[:at], parts[at + 1 :], step)
-    )
+    found: list[str] = []
+    for at, part in enumerate(parts):
+        found += _about(part, parts[:at], parts[at + 1 :], step)
+        if name_of(part) == "project":
+            found += left_sets(part, parts[at + 1 :], shapes)
+    return tuple(found)
 
 
 def _about(part: Part, before: Sequence[Part], after: Sequence[Part], step: int) -> Iterator[str]:

@@ -224,6 +224,27 @@ RATES = {
 WRONG |= {f"another rate: {name}": case for name, case in RATES.items()}
 
 
+def projections(*rules):
+    return [optax.sgd(0.1), *map(transforms.project, rules)]
+
+
+KERNELS = "**/kernel"
+BOTH = "take their `regjax.constraints.intersection`, if they are convex"
+SETS = {
+    "signs": (constraints.non_negative(mask=KERNELS), constraints.spectral_norm(1.0), BOTH),
+    "singular values": (constraints.spectral_norm(2.0), constraints.non_negative(), BOTH),
+    "a box without 0": (constraints.box(0.5, 1.0, mask=KERNELS), constraints.max_norm(1.0), BOTH),
+    "norms of one, then signs": (constraints.unit_norm(), constraints.non_negative(), "put it after"),
+    "small entries, then norms of one": (constraints.box(-0.1, 0.1, mask=KERNELS), constraints.unit_norm(), BOTH),
+    "a small ball, then norms of one": (constraints.l2_ball(0.5, mask=KERNELS), constraints.unit_norm(), BOTH),
+    "sums": (constraints.simplex(1.0, mask=KERNELS), constraints.l2_ball(0.5), BOTH),
+}
+for name, (first, second, mend) in SETS.items():
+    names = f"`project` onto `{first.name}` comes before that onto `{second.name}`"
+    text = f"{names}, which may leave the set again: {mend} (on 'dense/kernel')"
+    WRONG[f"left: {name}"] = projections(first, second), text
+
+
 @pytest.mark.parametrize(("parts", "text"), WRONG.values(), ids=WRONG.keys())
 def test_wrong_orders_are_seen(parts, text):
     assert found(optax.chain(*parts)) == [text]
@@ -334,6 +355,22 @@ RIGHT = {
     "another library, then zeros": [optax.sgd(0.1), another_library(), prox(L1, 0.2)],
     "zeros inside another library": [optax.sgd(0.1), in_an_unknown_order(optax.scale(2.0), prox(L1, 0.2))],
     "an injected rate": [optax.inject_hyperparams(optax.sgd)(FALLING), prox(L1, FALLING)],
+    "the exact order": projections(constraints.non_negative(), constraints.max_norm(1.0)),
+    "two bounds": projections(constraints.max_norm(1.0), constraints.max_norm(1.0, axis=1)),
+    "a ball in a ball": projections(constraints.l1_ball(3.0), constraints.linf_ball(0.1), constraints.l2_ball(1e-3)),
+    "singular values, then norms": projections(constraints.spectral_norm(1.0), constraints.max_norm(0.5)),
+    "norms, then singular values": projections(constraints.max_norm(2.0), constraints.spectral_norm(1.0)),
+    "a box around 0": projections(constraints.box(-1.0, 0.0), constraints.max_norm(0.5)),
+    "a box without 0 that is small": projections(constraints.max_norm(1e4), constraints.box(0.5, 1.0)),
+    "norms between": projections(constraints.max_norm(2.0), constraints.min_max_norm(1.0, 1.5)),
+    "half of the way": projections(constraints.min_max_norm(1.0, 1.5, rate=0.5), constraints.non_negative()),
+    "twice": projections(constraints.orthogonal(), constraints.orthogonal()),
+    "signs, then all at once": projections(
+        constraints.non_negative(), constraints.intersection(constraints.spectral_norm(1.0), constraints.non_negative())
+    ),
+    "sets of different leaves": projections(
+        constraints.non_negative(mask="**/kernel"), constraints.box(-2.0, -1.0, mask="**/bias")
+    ),
     "freezing parts": [optax.adam(0.1), decay(0.1, 0.1), optax.masked(optax.set_to_zero(), KERNEL)],
 }
 
@@ -350,6 +387,18 @@ def test_the_chain_of_the_readme_is_right():
     given |= {"constraint": constraints.max_norm(1.0), "stopping": RULE}
     exec(code, given)
     assert found(given["tx"]) == []
+
+
+def test_projections_are_tried_where_their_numbers_are_known():
+    unit, seen = constraints.unit_norm(mask=KERNELS), []
+
+    @jax.jit
+    def step(bound):
+        seen.append(found(optax.chain(*projections(constraints.l2_ball(0.5, mask=KERNELS), unit))))
+        seen.append(found(optax.chain(*projections(constraints.l2_ball(bound, mask=KERNELS), unit))))
+
+    step(0.5)
+    assert [len(texts) for texts in seen] == [1, 0]
 
 
 def test_a_warning_is_shown_once():

@@ -173,6 +173,34 @@ def test_traced_rates_compile_once_and_have_clean_edges(mode):
     assert gradient[1] == 0
 
 
+@pytest.mark.parametrize("rate", [0.0, 1.0])
+@pytest.mark.parametrize("kind", ["number", "traced", "mapped"])
+def test_skip_at_the_edges_is_exact_for_every_key(rate, kind):
+    # Where it is dropped the branch has infinite derivatives, which must not reach anything.
+    x, kernel = jnp.ones((3, 2)), jnp.array([[0.5, 1.0], [-0.5 if rate else 0.5, 2.0]])
+
+    def loss(x, kernel, rate, key):
+        y = residual_block(key, lambda x: jnp.sqrt(x @ kernel), x, rate, mode="skip")
+        return jnp.sum(y), y
+
+    def plain(x, kernel):
+        y = x if rate else x + jnp.sqrt(x @ kernel)
+        return jnp.sum(y), y
+
+    def derived(key, rate):
+        return jax.value_and_grad(loss, (0, 1), has_aux=True)(x, kernel, rate, key)
+
+    keys = jax.random.split(jax.random.key(0), 8)
+    if kind == "number":
+        got = jax.jit(jax.vmap(lambda key: derived(key, rate)))(keys)
+    else:
+        mapped = kind == "mapped"
+        got = jax.jit(jax.vmap(derived, (0, 0 if mapped else None)))(keys, jnp.full(8, rate) if mapped else rate)
+    expected = jax.value_and_grad(plain, (0, 1), has_aux=True)(x, kernel)
+    tolerance = {"rtol": 0.0 if rate else 1e-6}
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, np.broadcast_to(b, a.shape), **tolerance), got, expected)
+
+
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(
     ("of_x", "of_branch", "of_result"),

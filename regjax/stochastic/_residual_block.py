@@ -69,7 +69,8 @@ def residual_block(
 
     Raises:
       TypeError: if `x` is not floating, `rate` or `key` is of a wrong kind, or `rate` is traced in mode "subset".
-      ValueError: if `rate` is a number outside [0, 1], `mode` is none of these, or the branch changes the shape.
+      ValueError: if `rate` is a number outside [0, 1], `mode` is none of these, the branch changes the shape, or `x`
+        has no rows to draw for.
 
     Examples:
       >>> import jax
@@ -129,6 +130,8 @@ def add_residual(
     """Adds the branch `residual(target, x)`; the Flax rooms have transforms that carry the state of `target`."""
     x = checks.floating("x", x)
     checks.one_of("mode", mode, MODES)
+    if mode in ("row", "subset"):
+        checks.leading_axis("x", x.shape)
     checks.rate("rate", rate)
 
     def branch(target: Any, rows: Array) -> Array:

@@ -217,3 +217,10 @@ def test_a_branch_must_keep_the_shape():
     for mode in MODES:
         with pytest.raises(ValueError, match=r"`residual` must have the shape \(6, 3\) of `x`, got \(6, 4\)"):
             linen.ResidualBlock(nn.Dense(4), 0.5, mode=mode).init(jax.random.key(0), X)
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.5])
+@pytest.mark.parametrize("mode", ["row", "subset"])
+def test_a_number_has_no_rows(mode, rate):
+    with pytest.raises(ValueError, match=r"`x` must have a leading axis, got shape \(\)"):
+        linen.ResidualBlock(nn.Dense(1), rate, mode=mode).init(jax.random.key(0), jnp.float32(1.0))

@@ -179,3 +179,10 @@ def test_a_branch_must_keep_the_shape():
         block = ResidualBlock(nnx.Linear(3, 4, rngs=nnx.Rngs(0)), 0.5, mode=mode, rngs=nnx.Rngs(0))
         with pytest.raises(ValueError, match=r"`residual` must have the shape .* of `x`, got"):
             block(X)
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.5])
+@pytest.mark.parametrize("mode", ["row", "subset"])
+def test_a_number_has_no_rows(mode, rate):
+    with pytest.raises(ValueError, match=r"`x` must have a leading axis, got shape \(\)"):
+        ResidualBlock(linear(), rate, mode=mode, rngs=nnx.Rngs(0))(jnp.float32(1.0))

@@ -243,8 +243,18 @@ def test_what_makes_no_block_is_refused():
             residual_block(jax.random.key(0), lambda x: x.astype(int), x, 0.5, mode=mode)
         with pytest.raises(ValueError, match=r"`rate` must be in \[0, 1\]"):
             residual_block(jax.random.key(0), branch, x, 1.5, mode=mode)
-    with pytest.raises(ValueError, match="`x` must have a leading axis"):
-        residual_block(jax.random.key(0), branch, jnp.float32(1.0), 0.5, mode="subset")
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.5])
+def test_a_number_has_no_rows_but_is_a_batch(rate):
+    number = jnp.float32(1.0)
+    for mode in ("row", "subset"):
+        with pytest.raises(ValueError, match=r"`x` must have a leading axis, got shape \(\)"):
+            residual_block(jax.random.key(0), lambda x: x[0], number, rate, mode=mode)
+    for mode in ("batch", "skip"):
+        y = residual_block(jax.random.key(0), branch, number, rate, mode=mode)
+        assert y.shape == ()
+        assert np.isclose(y, [number, number + branch(number) / (1 - rate)], rtol=1e-6).any()
 
 
 def test_a_gradient_of_skip_keeps_of_a_branch_what_is_not_cheap():

@@ -1,5 +1,6 @@
 """Meshes with explicit axes, as `jax.make_mesh` makes them: the type of an array says how it is sharded."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -53,7 +54,8 @@ def automatic_tree(function: Callable[..., PyTree], like: PyTree, *arguments: Py
     if not found:
         return function(*arguments)
     everywhere = NamedSharding(found[0].mesh, PartitionSpec())
-    return _AUTO_AXES(function, out_sharding=jax.tree.map(lambda leaf: _explicit(leaf) or everywhere, like))(*arguments)
+    run = _AUTO_AXES(function, out_sharding=jax.tree.map(lambda leaf: _explicit(leaf) or everywhere, like))
+    return jax.jit(run)(*arguments)  # which moves all to the devices of the mesh
 
 
 class Batch(NamedTuple):
@@ -89,6 +91,11 @@ def with_batch(tree: PyTree, batch: Batch | None) -> PyTree:
         return jax.sharding.reshard(array, NamedSharding(batch.mesh, PartitionSpec(batch.axis, *rest)))
 
     return jax.tree.map(on_leaf, tree)
+
+
+def within_mesh(batch: Batch | None) -> contextlib.AbstractContextManager[Any]:
+    """Makes the mesh of a batch, if there is one, that of the arrays that are made in the block, under `jax.jit`."""
+    return contextlib.nullcontext() if batch is None else jax.sharding.use_abstract_mesh(batch.mesh)
 
 
 def within(value: Array) -> Array:

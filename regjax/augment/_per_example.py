@@ -6,7 +6,7 @@ from typing import Any
 import jax
 
 from regjax._src import checks, random
-from regjax._src.explicit import batch_of, with_batch
+from regjax._src.explicit import batch_of, with_batch, within_mesh
 from regjax._src.types import Key, PyTree
 from regjax.augment._bare_keys import bare
 from regjax.augment._mixed import arrays, shapes
@@ -52,12 +52,18 @@ def per_example(fn: Callable[[Key, Any], Any], *, sequential: bool = False) -> C
 
     def lifted(key: Key, x: PyTree) -> PyTree:
         x = arrays("x", x, checks.any_array)
-        numbers, dress = bare(random.split(key, checks.batch_size(shapes("x", x), {})))
-        batch = batch_of(x)
-        if not sequential:
-            numbers, x = with_batch((numbers, x), batch)
-            return jax.vmap(fn)(dress(numbers), x)
-        numbers, x = with_batch((numbers, x), batch and batch.whole())
-        return with_batch(jax.lax.map(lambda example: fn(dress(example[0]), example[1]), (numbers, x)), batch)
+
+        def mapped(key: Key, x: PyTree) -> PyTree:  # a new one each time, as `fn` may close over what changes
+            numbers, dress = bare(random.split(key, checks.batch_size(shapes("x", x), {})))
+            batch = batch_of(x)
+            with within_mesh(batch):
+                if not sequential:
+                    numbers, x = with_batch((numbers, x), batch)
+                    return jax.vmap(fn)(dress(numbers), x)
+                numbers, x = with_batch((numbers, x), batch and batch.whole())
+                return with_batch(jax.lax.map(lambda example: fn(dress(example[0]), example[1]), (numbers, x)), batch)
+
+        # On explicit axes only a program can move the keys to the devices of the examples.
+        return (jax.jit(mapped) if batch_of(x) else mapped)(key, x)
 
     return lifted

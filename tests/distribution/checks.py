@@ -18,7 +18,17 @@ import pytest
 from jax.sharding import PartitionSpec
 
 import regjax.linen
-from regjax import constraints, losses, penalties, projections, prox, regularizers, stochastic, transforms
+from regjax import (
+    augment,
+    constraints,
+    losses,
+    penalties,
+    projections,
+    prox,
+    regularizers,
+    stochastic,
+    transforms,
+)
 from tests import cases
 from tests.distribution import devices, functions
 
@@ -170,6 +180,27 @@ def check_many_leaves_on_explicit_axes() -> None:
         assert shapes["project"]["w3"].sharding.spec == spec
     few = jax.jit(functools.partial(run, rules=rules))
     _assert_equal(few(sharded), few(tree))
+
+
+def check_explicit_axes_need_no_jit_to_map() -> None:
+    """What maps over examples moves its keys to where those are; the result stays there."""
+    if not devices.HAS_EXPLICIT:
+        return
+    sharded, names = devices.put(_tree(), devices.SPECS, explicit=True), tuple(functions.MAPPED)
+    got = {name: functions.ALL[name](sharded, _key()) for name in names}
+    _assert_equal(got, _on_one_device(names))
+    assert got["per_example"].sharding.spec == devices.SPECS["kernel"]
+
+
+def check_explicit_axes_let_examples_take_branches() -> None:
+    """A conditional that is mapped over needs to know of the mesh, also under `jax.jit` alone."""
+    if not devices.HAS_EXPLICIT:
+        return
+    x, rows = {"x": jnp.ones((16, 8))}, {"x": PartitionSpec("data")}
+    sharded = devices.put(x, rows, explicit=True)
+    either = augment.per_example(augment.random_apply(lambda key, x: x + jax.random.normal(key, x.shape), 0.5))
+    for function in (either, jax.jit(either)):
+        _assert_equal({"either": function(_key(), sharded["x"])}, {"either": either(_key(), x["x"])})
 
 
 # Of one key, each with the names of the axes along which shards draw for themselves.

@@ -46,7 +46,11 @@ def carried(body: Callable[[Carry], Carry], initial: Carry) -> Carry:
 
 def axes_of_shards(value: ArrayLike) -> frozenset[str]:
     """Returns the axes of a mesh along which an array differs between shards: none outside of `shard_map`."""
-    kind: Any = jax.typeof(value)
+    return axes_of_type(jax.typeof(value))
+
+
+def axes_of_type(kind: Any) -> frozenset[str]:
+    """Returns what `axes_of_shards` does of an array of a type."""
     kind = getattr(kind, "manual_axis_type", None) or kind
     return getattr(kind, "varying", None) or getattr(kind, "vma", None) or frozenset()
 

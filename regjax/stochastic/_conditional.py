@@ -16,6 +16,8 @@ from jax.core import eval_jaxpr
 from jax.custom_derivatives import SymbolicZero
 from jax.interpreters import ad, batching, mlir
 
+from regjax._src import checks
+from regjax._src.shards import axes_of_shards, axes_of_type
 from regjax._src.types import Array
 
 # At run time this import would take as long as all rooms of this library together.
@@ -224,6 +226,8 @@ def _transposed(cotangents: Sequence[Any], predicate: Array, *operands: Any, sid
     del num_fixed
     moving = [index for index, operand in enumerate(operands) if ad.is_undefined_primal(operand)]
     types = [operands[index].aval for index in moving]
+    # The derivative by what all shards share is summed over them: not where only some of them come by.
+    checks.nothing_shared(frozenset[str]().union(*(axes_of_shards(predicate) - axes_of_type(each) for each in types)))
 
     def transpose(side: "core.ClosedJaxpr") -> Linear:
         def run(fixed: Sequence[Array], moves: Sequence[Array]) -> list[Array]:

@@ -49,8 +49,9 @@ def residual_block(
     entries, such as an activation function, once more: callbacks in the branch may run twice, and ordered ones are
     refused. It copies no parameters that the branch closes over, nor `x`. With `axis_name`, shards skip apart from each
     other, so a branch must not exchange anything along these axes, and neither must its gradient: one that is summed
-    over shards waits without end for those that skipped. Parameters that all shards share have to become their own
-    before the block, by `jax.lax.pcast(params, axis_name, to="varying")` (`jax.lax.pvary` in older versions).
+    over shards would wait without end for those that skipped. Parameters that all shards share have to become their own
+    before the block, by `jax.lax.pcast(params, axis_name, to="varying")` (`jax.lax.pvary` in older versions); this
+    function refuses a gradient by others, which the modules of Flax cannot see.
 
     Args:
       key: a PRNG key. Two blocks need two keys.
@@ -70,7 +71,7 @@ def residual_block(
     Raises:
       TypeError: if `x` is not floating, `rate` or `key` is of a wrong kind, or `rate` is traced in mode "subset".
       ValueError: if `rate` is a number outside [0, 1], `mode` is none of these, the branch changes the shape, or `x`
-        has no rows to draw for.
+        has no rows to draw for; by a gradient in mode "skip", if shards that skip by themselves share parameters.
 
     Examples:
       >>> import jax

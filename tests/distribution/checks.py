@@ -270,6 +270,55 @@ def check_subset_draws_and_computes_in_every_shard() -> None:
     assert len(np.unique(changed, axis=0)) > 1
 
 
+def _gradient_of_skipping_shards(own: Callable[[jax.Array], jax.Array]) -> Callable[..., jax.Array]:
+    """Returns the gradient by a kernel that a branch closes over, by `own`, where each shard skips by itself."""
+
+    def on_shard(kernel: jax.Array, x: jax.Array, key: jax.Array) -> jax.Array:
+        def loss(kernel: jax.Array) -> jax.Array:
+            mine = own(kernel)
+            y = stochastic.residual_block(
+                key, lambda rows: jnp.tanh(rows @ mine), x, 0.5, mode="skip", axis_name=devices.NAMES
+            )
+            return jax.lax.psum(jnp.sum(y**2), devices.NAMES)
+
+        return jax.grad(loss)(kernel)
+
+    specs = PartitionSpec(), PartitionSpec(devices.NAMES), PartitionSpec()
+    return jax.jit(devices.shard_map(on_shard, specs, PartitionSpec()))
+
+
+def check_skipping_shards_have_parameters_of_their_own() -> None:
+    """As documented: parameters that all shards share become their own before the block, and their gradient a sum."""
+    if not devices.IS_CHECKED:
+        return
+
+    def own(kernel: jax.Array) -> jax.Array:
+        if hasattr(jax.lax, "pcast"):
+            return jax.lax.pcast(kernel, devices.NAMES, to="varying")
+        return jax.lax.pvary(kernel, devices.NAMES)
+
+    x, kernel = _tree()["kernel"], jnp.linspace(-0.5, 0.5, 64).reshape(8, 8)
+
+    def loss(kernel: jax.Array, key: jax.Array) -> jax.Array:
+        def shard(at: int) -> jax.Array:
+            own_key, rows = jax.random.fold_in(key, at), x[2 * at : 2 * at + 2]
+            return stochastic.residual_block(own_key, lambda rows: jnp.tanh(rows @ kernel), rows, 0.5, mode="skip")
+
+        return sum((jnp.sum(shard(at) ** 2) for at in range(8)), jnp.float32(0))
+
+    parallel, alone = _gradient_of_skipping_shards(own), jax.jit(jax.grad(loss))
+    for seed in range(3):
+        key = jax.random.key(seed)
+        np.testing.assert_allclose(parallel(kernel, x, key), alone(kernel, key), rtol=1e-5, atol=1e-5)
+
+
+def check_skipping_shards_share_no_parameters() -> None:
+    """What would wait without end for the shards that skipped is refused."""
+    if devices.IS_CHECKED:
+        with pytest.raises(ValueError, match=r"shared along \('data', 'model'\).* `jax.lax.pcast"):
+            _gradient_of_skipping_shards(lambda kernel: kernel)(jnp.ones((8, 8)), _tree()["kernel"], _key())
+
+
 def check_data_parallel_step() -> None:
     """Parameters stay the same on all shards, and `shard_map` knows that they do."""
     x, y = jnp.asarray(np.random.default_rng(1).normal(size=(16, 16)), jnp.float32), jnp.arange(16) % 8
@@ -407,6 +456,8 @@ SOME = tuple(
     )
 )
 CHECKS = {name.removeprefix("check_"): value for name, value in list(globals().items()) if name.startswith("check_")}
+# If they fail some devices may wait for others without end.
+HANGING = {name for name in CHECKS if name.startswith("skipping_shards_")}
 SLOW = {name for name in CHECKS if name.endswith("_everything")}
 
 

@@ -61,6 +61,16 @@ def rate_on_host(mode: str, value: Any) -> None:
         )
 
 
+def nothing_shared(axes: frozenset[str]) -> None:
+    """Refuses a gradient that is summed over shards where each decides by itself whether it takes part."""
+    if axes:
+        raise ValueError(
+            "the branch in mode 'skip' must have parameters and an input of its own on every shard that skips by "
+            f"itself, got some that are shared along {shown(tuple(sorted(axes)))}: their gradient is a sum, which "
+            "waits for those that skipped; make them `jax.lax.pcast(params, axis_name, to='varying')` before the block"
+        )
+
+
 def deterministic(value: Any) -> None:
     """Checks the switch of a layer once the layer and the call have been asked."""
     if value is None:

@@ -13,29 +13,44 @@ from regjax.transforms._metric import Metric, read, without_bias
 
 
 def scale_by_adam(
-    adam: optax.GradientTransformation, metric: Metric, b1: Scalar, nesterov: bool
+    adam: optax.GradientTransformation, metric: Metric, b1: Scalar, nesterov: bool, *, divides: bool
 ) -> optax.GradientTransformation:
-    """Returns `optax.scale_by_adam` (or `scale_by_amsgrad`), which multiplies by 1 / d instead of dividing by d.
+    """Returns `optax.scale_by_adam` (or `scale_by_amsgrad`), traced once for all leaves of a shape.
 
-    The thresholds of a proximal operator in the metric d are multiples of 1 / d as well. The compiler then divides once
-    for both, and division is most of the arithmetic of a step.
+    Args:
+      adam: what it is to be.
+      metric: what reads its d.
+      b1: the decay of its first moment.
+      nesterov: whether that looks ahead.
+      divides: whether the direction is divided by d, as Optax does, and not multiplied by 1 / d. The thresholds of a
+        proximal operator in the metric d are multiples of 1 / d as well: the compiler then divides once for both, and
+        division is most of the arithmetic of a step.
     """
+    update: Any = adam.update  # as Optax types it, it returns any tree
 
     def update_fn(updates: PyTree, state: Any, params: PyTree = None) -> tuple[PyTree, Any]:
-        quotients, state = adam.update(updates, state, params)
-        weights = read(metric, state)
+        del params
+        gradients, structure = jax.tree.flatten(updates, is_leaf=lambda node: node is None)
+        names = [name for name in state._fields if name != "count"]
+        columns = [structure.flatten_up_to(getattr(state, name)) for name in names]
+        # What has no leaves still counts.
+        _, after = update([], state._replace(**{name: [] for name in names}))
+        formula = read(metric, after).formula
 
-        def direction(quotient: Array, gradient: Array, mu: Array, second: Array) -> Array:
-            if second.dtype != compute_dtype(second):  # Optax had more digits when it divided
-                return quotient
-            moment = _first_moment(widen(gradient), widen(mu), b1, state.count, nesterov)
-            return (moment * (1 / weights.formula(second))).astype(quotient.dtype)
+        def on_leaf(_: str, gradient: Any, *moments: Any) -> tuple[Any, ...]:
+            own = state._replace(**{name: [moment] for name, moment in zip(names, moments, strict=True)})
+            [direction], own = update([gradient], own)
+            [second] = read(metric, own).leaves
+            # In another dtype Optax had more digits when it divided.
+            if not divides and gradient is not None and second.dtype == compute_dtype(second):
+                moment = _first_moment(widen(gradient), widen(own.mu[0]), b1, after.count, nesterov)
+                direction = (moment * (1 / formula(second))).astype(direction.dtype)
+            return direction, *(getattr(own, name)[0] for name in names)
 
-        leaves, structure = jax.tree.flatten(quotients)
-        columns = (structure.flatten_up_to(tree) for tree in (updates, state.mu, weights.leaves))
-        on_leaf = once_per_shape(lambda _, *arguments: direction(*arguments), leaves)
-        directions = [on_leaf("", *arguments) for arguments in zip(leaves, *columns, strict=True)]
-        return structure.unflatten(directions), state
+        shared = once_per_shape(on_leaf, gradients)
+        results = [shared("", *arguments) for arguments in zip(gradients, *columns, strict=True)]
+        directions, *moments = map(structure.unflatten, zip(*results, strict=True)) if results else (updates, *columns)
+        return directions, after._replace(**dict(zip(names, moments, strict=True)))
 
     return optax.GradientTransformation(adam.init, update_fn)
 

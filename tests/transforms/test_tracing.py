@@ -4,6 +4,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import optax
 import pytest
 
 from regjax import constraints, regularizers, transforms
@@ -14,7 +15,7 @@ PARAMS: Any = {
 }
 METRIC: Any = jax.tree.map(lambda p: 1 + p, PARAMS)
 # Numbers of the step itself, such as its count.
-FEW = 12
+FEW = 20
 RULES = {
     "l1": (transforms.proximal_step(regularizers.l1(0.1), 0.1), 2),
     "l1 in a metric": (transforms.proximal_step(regularizers.l1(0.1), 0.1, metric=METRIC), 2),
@@ -23,6 +24,8 @@ RULES = {
     "l2_sp": (transforms.proximal_step(regularizers.l2_sp(0.1, anchor=PARAMS), 0.1), 2),
     "max_norm": (transforms.project(constraints.max_norm(1.0)), 1),
     "non_negative": (transforms.project(constraints.non_negative()), 2),
+    # Adam, the learning rate, and the operator.
+    "proximal_adam": (transforms.proximal_adam(0.1, regularizers.l1(0.1)), 6),
 }
 
 
@@ -43,6 +46,50 @@ def test_together_as_one_by_one(name):
     want = tx.update(updates, state, PARAMS)[0]
     for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(want), strict=True):
         assert jnp.allclose(a, b, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "peer"),
+    [
+        ({}, optax.adam(0.1)),
+        ({"nesterov": True}, optax.nadam(0.1)),
+        ({"amsgrad": True}, optax.amsgrad(0.1)),
+        ({"mu_dtype": jnp.bfloat16}, optax.adam(0.1, mu_dtype=jnp.bfloat16)),
+    ],
+    ids=["adam", "nesterov", "amsgrad", "mu_dtype"],
+)
+def test_adam_of_many_leaves_is_that_of_optax(options, peer):
+    gradients: Any = jax.tree.map(lambda p: jnp.cos(9 * p), PARAMS)
+    tx = transforms.proximal_adam(0.1, regularizers.l1(0.0), **options)
+    ours: Any
+    theirs: Any
+    ours = theirs = None
+    got: Any
+    want: Any
+    got, want = tx.init(PARAMS), peer.init(PARAMS)
+    for _ in range(3):
+        ours, got = jax.jit(tx.update)(gradients, got, PARAMS)
+        theirs, want = jax.jit(peer.update)(gradients, want, PARAMS)
+    # They divide once, and so in another order.
+    assert jax.tree.structure(ours) == jax.tree.structure(theirs)
+    for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
+        assert jnp.allclose(a, b, rtol=1e-5, atol=0)
+    got, want = got.inner_state[0], want[0]
+    assert jax.tree.structure(got) == jax.tree.structure(want)
+    for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(want), strict=True):
+        assert a.dtype == b.dtype
+        assert jnp.allclose(a, b, rtol=1e-6, atol=0)
+
+
+def test_adam_of_many_leaves_takes_what_has_no_gradient_where_optax_does():
+    gradients: Any = PARAMS | {"layer7": {"kernel": None, "bias": jnp.ones(2)}}
+    tx, peer = transforms.proximal_adam(0.1, regularizers.l1(0.0)), optax.adam(0.1)
+    try:
+        theirs, _ = jax.jit(peer.update)(gradients, peer.init(PARAMS), PARAMS)
+    except ValueError:
+        pytest.skip("this version of Optax wants all gradients")
+    ours, _ = jax.jit(tx.update)(gradients, tx.init(PARAMS), PARAMS)
+    assert jax.tree.structure(ours) == jax.tree.structure(theirs)
 
 
 def test_many_leaves_of_groups_fill_whole_arrays():

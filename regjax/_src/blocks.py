@@ -31,6 +31,17 @@ def is_early(after: Array) -> Array:
     return after > jnp.inf
 
 
+def once(array: Array, after: Array) -> Array:
+    """Returns `array`, on a CPU computed once and not before `after` is known.
+
+    Left to itself the compiler computes it again in everything that uses it.
+    """
+    # The loop never runs. The compiler does not know: it has to store what goes into the loop.
+    early = is_early(after)
+    start = early, jnp.where(early, jnp.zeros_like(array), array)
+    return jax.lax.while_loop(lambda carry: carry[0], lambda carry: (jnp.zeros_like(early), -carry[1]), start)[1]
+
+
 def is_cut(shape: tuple[int, ...], axes: tuple[int, ...]) -> bool:
     """Tells whether an array is large enough, and has enough groups along `axes`, to be computed in blocks."""
     axis = _longest(shape, axes)

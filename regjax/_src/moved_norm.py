@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from regjax._src.blocks import is_early
+from regjax._src.blocks import once
 from regjax._src.numerics import add, in_range, norm
 from regjax._src.types import Array
 
@@ -35,7 +35,7 @@ def moved_norm(u: Array, p: Array, after: Array, axes: tuple[int, ...]) -> tuple
     """
 
     def in_turn(u: Array, p: Array, after: Array) -> tuple[Array, Array]:
-        u = _once(u, after)
+        u = once(u, after)
         return u, in_range(jnp.sqrt(_sum_of_squares(u, p, axes)), axes, add, p, u)
 
     def plain(u: Array, p: Array, _: Array) -> tuple[Array, Array]:
@@ -49,13 +49,6 @@ def _moved_norm_jvp(axes: tuple[int, ...], primals: Any, tangents: Any) -> Any:
     (u, p, after), (du, dp, _) = primals, tangents
     _, change = jax.jvp(lambda u, p: norm(add(p, u), axes), (u, p), (du, dp))
     return moved_norm(u, p, after, axes), (du, change)
-
-
-def _once(u: Array, after: Array) -> Array:
-    # The loop never runs. The compiler does not know: it has to store what goes into the loop.
-    early = is_early(after)
-    start = early, jnp.where(early, jnp.zeros_like(u), u)
-    return jax.lax.while_loop(lambda carry: carry[0], lambda carry: (jnp.zeros_like(early), -carry[1]), start)[1]
 
 
 def _sum_of_squares(u: Array, p: Array, axes: tuple[int, ...]) -> Array:

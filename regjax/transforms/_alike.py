@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from regjax._src.blocks import once
 from regjax._src.types import Array
 from regjax.transforms._in_turn import InTurn
 from regjax.transforms._updates import emitted
@@ -46,13 +47,32 @@ def stacked(turns: InTurn[Any], places: list[int], *columns: list[Any]) -> list[
     return [_stack(arrays) for arrays in (us, [turns.ps[at] for at in places], *columns)]
 
 
-def unstacked(array: Array) -> list[Array]:
-    """Returns what was stacked."""
+def unstacked(array: Array, known: Array) -> list[Array]:
+    """Returns what was stacked.
+
+    Args:
+      array: the arrays as one.
+      known: a floating array of as many axes that is known before it.
+    """
     count, *shape = array.shape
-    if count == 1 or not shape:
+    if count == 1:
+        return [array[0]]
+    array = _stored(array, known[(0,) * known.ndim])
+    if not shape:
         return [array[at] for at in range(count)]
     rows = array.reshape(count * shape[0], *shape[1:])
     return list(jax.lax.split(rows, [shape[0]] * count))
+
+
+@jax.custom_jvp
+def _stored(array: Array, after: Array) -> Array:
+    # Else whoever takes one of many arrays out of it has all that made it to compile once more.
+    return jax.lax.platform_dependent(array, after, cpu=once, default=lambda array, _: array)
+
+
+@_stored.defjvp
+def _stored_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
+    return _stored(*primals), tangents[0]
 
 
 def _stack(arrays: list[Any]) -> Array:

@@ -49,7 +49,7 @@ def move_by_prox(
 
         moved = in_blocks(step, own_axes, *(array.reshape(shape) for array in arrays), after=after)
         after = moved[(0,) * moved.ndim]
-        turns.done.update(zip(places, unstacked(moved.reshape(arrays[0].shape)), strict=True))
+        turns.done.update(zip(places, unstacked(moved.reshape(arrays[1].shape), arrays[1]), strict=True))
     for term, places in turns.terms:
         keywords = term.keywords
         anchor = [turns.beside("anchor", keywords["anchor"], places)] if "anchor" in keywords else []

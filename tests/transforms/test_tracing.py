@@ -112,3 +112,19 @@ def test_many_leaves_of_groups_fill_whole_arrays():
         if eqn.primitive.name == "reshape" and eqn.outvars[0].aval.shape[1:] == (4, 2)
     }
     assert stacks == ({(32, 4, 2)} if jax.device_count() == 1 else set())
+
+
+def test_derivatives_of_many_leaves_together():
+    # They are taken out of one array that the compiler stores, which derivatives pass by.
+    tx = transforms.proximal_step(regularizers.group_lasso(0.1, axis=0, mask="**/kernel"), 0.1, metric=METRIC)
+    state = tx.init(PARAMS)
+    updates: Any = jax.tree.map(lambda p: 0.3 - p / 8, PARAMS)
+
+    def total(scale: Any) -> Any:
+        moved = tx.update(jax.tree.map(lambda u: scale * u, updates), state, PARAMS)[0]
+        return sum(jnp.sum(leaf) for leaf in jax.tree.leaves(moved))
+
+    scales = jnp.array([0.8, 1.0])
+    want = (jax.vmap(total)(scales + 1e-2) - jax.vmap(total)(scales - 1e-2)) / 2e-2
+    for derivative in (jax.grad(total), jax.jacfwd(total)):
+        assert jnp.allclose(jax.jit(jax.vmap(derivative))(scales), want, rtol=1e-2)

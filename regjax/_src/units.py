@@ -29,10 +29,14 @@ def rescale_units(target: Callable[[Array], Array], tree: PyTree, axis: Axis | L
     def on_leaf(path: str, w: Array) -> Array:
         if passed_by(axis, w.ndim):
             return w
-        axes = unit_axes(axis, path, w)
-        return rescaled(target, w, norm_in_range(w, axes))
+        return rescaled_along(target, w, unit_axes(axis, path, w))
 
     return map_floating(on_leaf, tree)
+
+
+def rescaled_along(target: Callable[[Array], Array], w: Array, axes: tuple[int, ...]) -> Array:
+    """Gives units along `axes` the norm `target(norm)`."""
+    return rescaled(target, w, norm_in_range(w, axes))
 
 
 def rescaled(target: Callable[[Array], Array], w: Array, have: Array) -> Array:

@@ -1,45 +1,73 @@
 """Following updates by a projection."""
 
 import functools
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from regjax._src.blocks import is_large
 from regjax._src.moved_norm import moved_norm
-from regjax._src.types import PyTree
-from regjax._src.units import passed_by, rescaled, unit_axes
+from regjax._src.types import Array, PyTree
+from regjax._src.units import passed_by, rescaled, rescaled_along, unit_axes
 from regjax.constraints import Constraint
 from regjax.constraints._constraint import Term
 from regjax.constraints._intersection import Intersection
+from regjax.transforms._alike import many_alike, stacked, unstacked
 from regjax.transforms._in_turn import InTurn
 from regjax.transforms._updates import move_leaf_to
+
+# Entries of the largest leaf that is put into one array with others: copying larger ones takes longer than a step by
+# itself.
+_SMALL = 2**11
+
+
+class _Rescaled(NamedTuple):
+    """A leaf whose units along some axes a term only rescales."""
+
+    term: Term
+    target: Callable[[Array], Array]
+    at: int
+    axes: tuple[int, ...]
 
 
 def move_by_projection(constraint: Constraint, updates: PyTree, params: PyTree) -> PyTree:
     """Returns the updates that take `params` to the projection of `params + updates`.
 
-    Large leaves whose units are only rescaled go first, one after the other. The others go each by itself, but for
-    constraints that share leaves, which see them as one tree.
+    Where units are only rescaled, large leaves go first, one after the other, and then small ones of which many are
+    alike, as one. The others go each by itself, but for constraints that share leaves, which see them as one tree.
     """
     turns = InTurn(constraint.terms(), updates, params)
     last = None
-    for term, places in turns.terms:
-        target, axis = term.norm_target(), term.keywords.get("axis")
-        for at in places:
-            u, p = turns.us[at], turns.ps[at]
-            if target is None or not is_large(p.shape) or passed_by(axis, p.ndim):
-                continue
+    for _, target, at, axes in _rescaled_leaves(turns):
+        u, p = turns.us[at], turns.ps[at]
+        if is_large(p.shape):
             after = p[(0,) * p.ndim] if last is None else last
-            same_u, have = moved_norm(u, p, after, unit_axes(axis, turns.paths[at], p))
+            same_u, have = moved_norm(u, p, after, axes)
             last = have[(0,) * have.ndim]
             turns.done[at] = move_leaf_to(functools.partial(rescaled, target, have=have), same_u, p)
+    small = {leaf.at: leaf for leaf in _rescaled_leaves(turns) if turns.ps[leaf.at].size <= _SMALL}
+    for places in many_alike(turns, ((at, (id(term), axes)) for at, (term, _, _, axes) in small.items())):
+        _, target, _, axes = small[places[0]]
+        us, ps = stacked(turns, places)
+        own_axes = tuple(axis + 1 for axis in axes)
+        moved = move_leaf_to(functools.partial(rescaled_along, target, axes=own_axes), us, ps)
+        turns.done.update(zip(places, unstacked(moved, ps), strict=True))
     if any(isinstance(term, Intersection) for term, _ in turns.terms):
         turns.move_rest(lambda term, keep, tree: term.projection_of_selected(keep, tree))
     else:
         for term, places in turns.terms:
             turns.move([at for at in places if not _passes_by(term, turns.ps[at])], term.projection_of_leaf)
     return turns.updates()
+
+
+def _rescaled_leaves(turns: InTurn[Term]) -> Iterator[_Rescaled]:
+    for term, places in turns.terms:
+        target, axis = term.norm_target(), term.keywords.get("axis")
+        for at in places:
+            p = turns.ps[at]
+            if target is not None and not passed_by(axis, p.ndim):
+                yield _Rescaled(term, target, at, unit_axes(axis, turns.paths[at], p))
 
 
 def _passes_by(term: Term, p: Any) -> bool:

@@ -22,10 +22,17 @@ RULES = {
     "l1 of kernels": (transforms.proximal_step(regularizers.l1(0.1, mask="**/kernel"), 0.1), 1),
     "group_lasso": (transforms.proximal_step(regularizers.group_lasso(0.1, axis=0, mask="**/kernel"), 0.1), 1),
     "l2_sp": (transforms.proximal_step(regularizers.l2_sp(0.1, anchor=PARAMS), 0.1), 2),
-    "max_norm": (transforms.project(constraints.max_norm(1.0)), 1),
+    "l2_ball": (transforms.project(constraints.l2_ball(1.0, mask="**/kernel")), 1),
     "non_negative": (transforms.project(constraints.non_negative()), 2),
     # Adam, the learning rate, and the operator.
     "proximal_adam": (transforms.proximal_adam(0.1, regularizers.l1(0.1)), 6),
+}
+# Rules that put leaves of one shape into one array.
+TOGETHER = {
+    "group_lasso in a metric": transforms.proximal_step(
+        regularizers.group_lasso(0.1, axis=0, mask="**/kernel"), 0.1, metric=METRIC
+    ),
+    "max_norm": transforms.project(constraints.max_norm(1.0)),
 }
 
 
@@ -37,9 +44,9 @@ def test_one_call_for_each_leaf_that_moves(name):
     assert each * LAYERS <= len(jaxpr.jaxpr.eqns) <= each * LAYERS + FEW
 
 
-@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("name", [*RULES, *TOGETHER])
 def test_together_as_one_by_one(name):
-    tx, _ = RULES[name]
+    tx = TOGETHER[name] if name in TOGETHER else RULES[name][0]
     updates: Any = jax.tree.map(lambda p: 0.3 - p / 8, PARAMS)
     state = tx.init(PARAMS)
     got = jax.jit(lambda u, p: tx.update(u, state, p)[0])(updates, PARAMS)
@@ -112,6 +119,34 @@ def test_many_leaves_of_groups_fill_whole_arrays():
         if eqn.primitive.name == "reshape" and eqn.outvars[0].aval.shape[1:] == (4, 2)
     }
     assert stacks == ({(32, 4, 2)} if jax.device_count() == 1 else set())
+
+
+def test_many_leaves_with_units_fill_whole_arrays():
+    # The second part of the last array is a leaf again and again.
+    tx = transforms.project(constraints.max_norm(1.0))
+    updates: Any = jax.tree.map(lambda p: 0.3 - p / 8, PARAMS)
+    got: Any = jax.jit(lambda u, p: tx.update(u, tx.init(p), p)[0])(updates, PARAMS)
+    for layer in PARAMS:
+        kernel = PARAMS[layer]["kernel"]
+        want: Any = tx.update({"kernel": updates[layer]["kernel"]}, optax.EmptyState(), {"kernel": kernel})[0]
+        assert jnp.allclose(got[layer]["kernel"], want["kernel"], rtol=1e-5, atol=1e-6)
+        assert jnp.all(got[layer]["bias"] == updates[layer]["bias"])
+
+
+def test_leaves_that_take_long_to_copy_go_each_by_itself():
+    params = {f"layer{i}": jnp.ones((64, 33)) for i in range(8)}
+    tx = TOGETHER["max_norm"]
+    jaxpr = jax.make_jaxpr(lambda p: tx.update(p, optax.EmptyState(), p)[0])(params)
+    assert not any(eqn.primitive.name == "concatenate" for eqn in jaxpr.jaxpr.eqns)
+
+
+@pytest.mark.parametrize("name", TOGETHER)
+@pytest.mark.skipif(jax.device_count() > 1 or jax.default_backend() != "cpu", reason="on one CPU only")
+def test_what_is_computed_together_is_not_computed_for_each(name):
+    tx = TOGETHER[name]
+    step: Any = jax.jit(lambda u, s, p: tx.update(u, s, p)[0]).lower(PARAMS, tx.init(PARAMS), PARAMS).compile()
+    # Each leaf would have three or more, and each of the two arrays has some twenty.
+    assert step.as_text().count(" select(") < 2 * LAYERS
 
 
 def test_derivatives_of_many_leaves_together():

@@ -149,6 +149,22 @@ def test_what_is_computed_together_is_not_computed_for_each(name):
     assert step.as_text().count(" select(") < 2 * LAYERS
 
 
+@pytest.mark.skipif(not hasattr(jax.sharding, "auto_axes"), reason="versions that can hardly use explicit meshes")
+@pytest.mark.parametrize("name", ["l2_ball", "proximal_adam", *TOGETHER])
+def test_many_leaves_on_an_explicit_mesh(name):
+    mesh = jax.make_mesh((1,), ("data",), (jax.sharding.AxisType.Explicit,), devices=jax.devices()[:1])
+    specs = {"kernel": jax.P(None, "data"), "bias": jax.P("data")}
+    placed: Any = {
+        layer: {key: jax.device_put(leaf, jax.NamedSharding(mesh, specs[key])) for key, leaf in leaves.items()}
+        for layer, leaves in PARAMS.items()
+    }
+    tx = TOGETHER[name] if name in TOGETHER else RULES[name][0]
+    want = jax.jit(tx.update)(PARAMS, tx.init(PARAMS), PARAMS)[0]
+    got = jax.jit(tx.update)(placed, tx.init(placed), placed)[0]
+    for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(want), strict=True):
+        assert jnp.allclose(jax.device_get(a), b, rtol=1e-6, atol=1e-6)
+
+
 def test_derivatives_of_many_leaves_together():
     # They are taken out of one array that the compiler stores, which derivatives pass by.
     tx = transforms.proximal_step(regularizers.group_lasso(0.1, axis=0, mask="**/kernel"), 0.1, metric=METRIC)

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from regjax._src.blocks import once
-from regjax._src.numerics import add, in_range, norm
+from regjax._src.numerics import add, in_range, norm, norm_in_range
 from regjax._src.types import Array
 
 # Rows that are added up before they are added to the others, fewer where they are long.
@@ -39,7 +39,7 @@ def moved_norm(u: Array, p: Array, after: Array, axes: tuple[int, ...]) -> tuple
         return u, in_range(jnp.sqrt(_sum_of_squares(u, p, axes)), axes, add, p, u)
 
     def plain(u: Array, p: Array, _: Array) -> tuple[Array, Array]:
-        return u, norm(add(p, u), axes)
+        return u, norm_in_range(add(p, u), axes)
 
     return jax.lax.platform_dependent(u, p, after, cpu=in_turn, default=plain)
 

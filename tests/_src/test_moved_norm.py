@@ -86,3 +86,14 @@ def test_many_rows_lose_few_digits():
     _, have = jax.jit(moved_norm, static_argnums=3)(jnp.zeros_like(p), p, p[0, 0], (0,))
     exact = np.linalg.norm(np.asarray(p, np.float64), axis=0, keepdims=True)
     np.testing.assert_allclose(have, exact, rtol=6e-7)
+
+
+def test_norms_whose_squares_are_out_of_range_are_right_elsewhere_too(monkeypatch):
+    def elsewhere(*arguments, cpu, default):
+        return default(*arguments)
+
+    monkeypatch.setattr(jax.lax, "platform_dependent", elsewhere)
+    for rows in (2, 2**18):  # a small leaf and a large one
+        x = jnp.full((rows, 2), 3e20)
+        _, norms = moved_norm.__wrapped__(jnp.zeros_like(x), x, jnp.float32(0), (0,))
+        np.testing.assert_allclose(norms, 3e20 * rows**0.5, rtol=1e-4)

@@ -26,10 +26,10 @@ def scale_by_adam(
         proximal operator in the metric d are multiples of 1 / d as well: the compiler then divides once for both, and
         division is most of the arithmetic of a step.
     """
-    update: Any = adam.update  # as Optax types it, it returns any tree
 
     def update_fn(updates: PyTree, state: Any, params: PyTree = None) -> tuple[PyTree, Any]:
         del params
+        update: Any = adam.update  # as Optax types it, it returns any tree
         gradients, structure = jax.tree.flatten(updates, is_leaf=lambda node: node is None)
         names = [name for name in state._fields if name != "count"]
         columns = [structure.flatten_up_to(getattr(state, name)) for name in names]

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from regjax._src import checks
-from regjax._src.numerics import compute_dtype
+from regjax._src.numerics import compute_dtype, with_derivative_of
 from regjax._src.sharing import once_per_shape
 from regjax._src.tree import is_floating
 from regjax._src.types import Array, PyTree, Scalar, ScalarOrSchedule
@@ -55,7 +55,9 @@ def move_leaf_to(operator: Callable[[Array], Array], u: Array, p: Array) -> Arra
 
 def _to(x: Array, z: Array, u: Any, p: Any) -> Array:
     wide_u, wide_p = _widened(u, p)
-    return emitted(jnp.where(x == z, wide_u, x - wide_p), u, p)
+    # The operator may do nothing at a strength of 0, and depend on the strength.
+    difference = x - wide_p
+    return emitted(with_derivative_of(jnp.where(x == z, wide_u, difference), difference), u, p)
 
 
 def emitted(update: Array, u: Any, p: Any) -> Array:

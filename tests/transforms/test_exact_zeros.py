@@ -75,3 +75,34 @@ def test_a_loss_term_gives_small_weights_but_no_zeros():
     l1 = regularizers.l1(0.2)
     assert int(jnp.sum(final(optax.chain(transforms.add_penalty_gradients(l1), optax.sgd(0.1))) == 0)) == 0
     assert int(jnp.sum(final(optax.chain(optax.sgd(0.1), transforms.proximal_step(l1, 0.1))) == 0)) > 40
+
+
+def test_a_strength_of_zero_has_a_derivative():
+    params = {"kernel": jnp.array([[1.0, -2.0], [3.0, 0.5]])}
+    gradients = jax.tree.map(lambda w: 0.1 * w, params)
+    weights = jnp.array([[1.0, 2.0], [-0.5, 0.7]])
+    penalties = {
+        "l1": regularizers.l1,
+        "l2": regularizers.l2,
+        "elastic_net": lambda s: regularizers.elastic_net(s, s),
+        "group_lasso": lambda s: regularizers.group_lasso(s, axis=0),
+    }
+    optimizers = {
+        "proximal_step": lambda rule: transforms.proximal_step(rule, 0.1),
+        "proximal_sgd": lambda rule: transforms.proximal_sgd(0.1, rule),
+        "proximal_adam": lambda rule: transforms.proximal_adam(0.1, rule),
+    }
+
+    def after_a_step(strength):
+        results = {}
+        for (name, make), (of, rule) in itertools.product(optimizers.items(), penalties.items()):
+            tx = make(rule(strength))
+            updates, _ = tx.update(gradients, tx.init(params), params)
+            results[name, of] = (weights * optax.apply_updates(params, updates)["kernel"]).sum()
+        return results
+
+    derivative = jax.jit(jax.jacfwd(after_a_step))
+    at_zero, nearby = derivative(0.0), derivative(1e-4)
+    for name in at_zero:
+        assert abs(nearby[name]) > 0.01
+        np.testing.assert_allclose(at_zero[name], nearby[name], rtol=0.02, err_msg=str(name))

@@ -9,7 +9,7 @@ import jax
 from regjax import masks
 from regjax._src import checks
 from regjax._src.value import Rules
-from regjax.constraints._constraint import Constraint, Term
+from regjax.constraints._constraint import Constraint, SingleConstraint
 
 
 @jax.tree_util.register_pytree_with_keys_class
@@ -17,7 +17,7 @@ from regjax.constraints._constraint import Constraint, Term
 class ByPath(Rules, Constraint):
     """A constraint for each pattern; the first pattern that matches a leaf decides."""
 
-    def terms(self) -> tuple[Term, ...]:
+    def terms(self) -> tuple[SingleConstraint, ...]:
         """Returns the rules of all patterns, each kept to the leaves where its pattern is the first to match."""
         return tuple(
             dataclasses.replace(term, mask=masks.all_of(first, term.mask))

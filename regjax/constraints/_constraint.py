@@ -35,7 +35,7 @@ class Constraint(abc.ABC):
             checks.no_transformation(self, name, "constraint", "`regjax.transforms.project(constraint)`")
 
     @abc.abstractmethod
-    def terms(self) -> tuple["Term", ...]:
+    def terms(self) -> tuple["SingleConstraint", ...]:
         """Returns the single rules that it is made of; no leaf belongs to two of them."""
 
     def project(self, params: PyTree) -> PyTree:
@@ -77,10 +77,10 @@ class Constraint(abc.ABC):
 
 @jax.tree_util.register_pytree_with_keys_class
 @dataclasses.dataclass(frozen=True, repr=False, eq=False)
-class Term(Value, Constraint):
+class SingleConstraint(Value, Constraint):
     """One projection on the leaves of one mask. Its name is the name of its function."""
 
-    def terms(self) -> tuple["Term", ...]:
+    def terms(self) -> tuple["SingleConstraint", ...]:
         """Returns itself."""
         return (self,)
 
@@ -108,4 +108,4 @@ def make(name: str, numbers: Mapping[str, Any], mask: Any, /, **options: Any) ->
     """Returns the constraint of that name; numbers may be arrays that are to be mapped over."""
     if "axis" in options:
         options["axis"] = checks.hashable_axis(options["axis"], auto=name.endswith("norm"))
-    return Term(name, same_shape(numbers), tuple(options.items()), masks.as_mask(mask))
+    return SingleConstraint(name, same_shape(numbers), tuple(options.items()), masks.as_mask(mask))

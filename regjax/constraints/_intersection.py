@@ -10,15 +10,15 @@ from regjax import masks, projections
 from regjax._src import checks
 from regjax._src.types import Array, PyTree
 from regjax._src.value import Operators, same_shape
-from regjax.constraints._constraint import Constraint, Term
+from regjax.constraints._constraint import Constraint, SingleConstraint
 
 
 @jax.tree_util.register_pytree_with_keys_class
 @dataclasses.dataclass(frozen=True, repr=False, eq=False)
-class Intersection(Term):
+class Intersection(SingleConstraint):
     """A term whose numbers are constraints, each with its own mask within that of the term."""
 
-    def members(self) -> tuple[Term, ...]:
+    def members(self) -> tuple[SingleConstraint, ...]:
         """Returns the terms of one projection each, which may share leaves."""
         whole = self.mask == masks.as_mask(None)
         return tuple(
@@ -36,7 +36,7 @@ class Intersection(Term):
         leaves, structure = jax.tree.flatten(params)
         shared = [at for at, column in enumerate(zip(*acting, strict=True)) if sum(column) > 1]
 
-        def on_shared(member: Term, points: list[Array]) -> list[Array]:
+        def on_shared(member: SingleConstraint, points: list[Array]) -> list[Array]:
             replaced = dict(zip(shared, points, strict=True))
             tree = structure.unflatten([replaced.get(at, leaf) for at, leaf in enumerate(leaves)])
             moved = jax.tree.leaves(member.own_projection(tree))

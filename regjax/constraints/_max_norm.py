@@ -19,7 +19,9 @@ def max_norm(bound: Scalar, *, axis: Axis | Literal["auto"] = "auto", mask: Any 
     Args:
       bound: the largest norm :math:`c \ge 0`; an array of them, or traced, to be mapped over.
       axis: the axes that are summed over to make one norm; "auto" takes every axis but the last and leaves arrays with
-        fewer than two axes alone, None makes each leaf one vector.
+        fewer than two axes alone, None makes each leaf one vector. "auto" is right for Dense and Conv kernels; for an
+        attention kernel `[features, heads, head_features]` it would sum over the heads: give it 0, and use
+        :func:`regjax.constraints.by_path` where a model has both.
       mask: which leaves; anything that :func:`regjax.masks.as_mask` takes.
 
     Returns:

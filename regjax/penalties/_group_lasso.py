@@ -17,7 +17,8 @@ def group_lasso(tree: PyTree, strength: Scalar = 1.0, *, axis: Axis, size_scalin
       \lambda \sum_g \sqrt{|g|} \, \|w_g\|_2
 
     A group is the entries along `axis`, one group for each index of the other axes. In a kernel `[in, out]` a group is
-    an input feature with `axis=1` and an output unit with `axis=0`.
+    an input feature with `axis=1` and an output unit with `axis=0`; in a convolution kernel `[height, width, in, out]`
+    an input channel with `axis=(0, 1, 3)` and an output channel with `axis=(0, 1, 2)`.
 
     Args:
       tree: floating arrays of any shape that has the axes.

@@ -18,7 +18,8 @@ def group_lasso(strength: Scalar, *, axis: Axis, size_scaling: bool = True, mask
 
     Args:
       strength: the multiplier :math:`\lambda \ge 0`; an array of them, or traced, to be mapped over.
-      axis: the axes that are summed over to make one norm; None makes each leaf one group.
+      axis: the axes that are summed over to make one norm; None makes each leaf one group. A group is an input feature
+        of a kernel `[in, out]` with 1, and an input channel of `[height, width, in, out]` with `(0, 1, 3)`.
       size_scaling: whether the norm of a group is multiplied by the square root of its size.
       mask: which leaves; anything that :func:`regjax.masks.as_mask` takes.
 

@@ -40,7 +40,7 @@ class Regularizer(abc.ABC):
             )
 
     @abc.abstractmethod
-    def terms(self) -> tuple["Term", ...]:
+    def terms(self) -> tuple["SingleRegularizer", ...]:
         """Returns the single rules that it is made of; no leaf belongs to two of them."""
 
     def penalty(self, params: PyTree) -> Array:
@@ -87,10 +87,10 @@ class Regularizer(abc.ABC):
 
 @jax.tree_util.register_pytree_with_keys_class
 @dataclasses.dataclass(frozen=True, repr=False, eq=False)
-class Term(Value, Regularizer):
+class SingleRegularizer(Value, Regularizer):
     """One penalty on the leaves of one mask. Its name is the name of its functions in every room."""
 
-    def terms(self) -> tuple["Term", ...]:
+    def terms(self) -> tuple["SingleRegularizer", ...]:
         """Returns itself."""
         return (self,)
 
@@ -146,7 +146,7 @@ def make(
     for argument, value in strengths.items():
         checks.strengths(argument, value)
     numbers = same_shape(strengths) + ((("anchor", anchor),) if anchor is not None else ())
-    return Term(name, numbers, tuple(options.items()), masks.as_mask(mask))
+    return SingleRegularizer(name, numbers, tuple(options.items()), masks.as_mask(mask))
 
 
 def _companion(name: str, companion: PyTree, keep: PyTree, params: PyTree) -> PyTree:

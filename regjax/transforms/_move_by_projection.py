@@ -11,7 +11,7 @@ from regjax._src.moved_norm import moved_norm
 from regjax._src.types import Array, PyTree
 from regjax._src.units import passed_by, rescaled, rescaled_along, unit_axes
 from regjax.constraints import Constraint
-from regjax.constraints._constraint import Term
+from regjax.constraints._constraint import SingleConstraint
 from regjax.constraints._intersection import Intersection
 from regjax.transforms._alike import many_alike, stacked, unstacked
 from regjax.transforms._in_turn import InTurn
@@ -25,7 +25,7 @@ _SMALL = 2**11
 class _Rescaled(NamedTuple):
     """A leaf whose units along some axes a term only rescales."""
 
-    term: Term
+    term: SingleConstraint
     target: Callable[[Array], Array]
     at: int
     axes: tuple[int, ...]
@@ -61,7 +61,7 @@ def move_by_projection(constraint: Constraint, updates: PyTree, params: PyTree) 
     return turns.updates()
 
 
-def _rescaled_leaves(turns: InTurn[Term]) -> Iterator[_Rescaled]:
+def _rescaled_leaves(turns: InTurn[SingleConstraint]) -> Iterator[_Rescaled]:
     for term, places in turns.terms:
         target, axis = term.norm_target(), term.keywords.get("axis")
         for at in places:
@@ -70,6 +70,6 @@ def _rescaled_leaves(turns: InTurn[Term]) -> Iterator[_Rescaled]:
                 yield _Rescaled(term, target, at, unit_axes(axis, turns.paths[at], p))
 
 
-def _passes_by(term: Term, p: Any) -> bool:
+def _passes_by(term: SingleConstraint, p: Any) -> bool:
     """Tells whether a projection leaves an array of this shape alone."""
     return term.norm_target() is not None and passed_by(term.keywords.get("axis"), np.ndim(p))

@@ -10,7 +10,7 @@ from regjax._src.blocks import in_blocks, is_cut, merged
 from regjax._src.groups import leaf_axes
 from regjax._src.types import Array, PyTree, Scalar
 from regjax.regularizers import Regularizer
-from regjax.regularizers._regularizer import Term
+from regjax.regularizers._regularizer import SingleRegularizer
 from regjax.transforms._alike import many_alike, stacked, unstacked
 from regjax.transforms._in_turn import InTurn
 from regjax.transforms._metric import Weights
@@ -20,7 +20,7 @@ from regjax.transforms._updates import move_leaf_to
 class _Alike(NamedTuple):
     """Leaves of one shape whose groups an operator measures: one large leaf, or many small ones."""
 
-    term: Term
+    term: SingleRegularizer
     axes: tuple[int, ...]
     places: list[int]
 
@@ -43,7 +43,9 @@ def move_by_prox(
         arrays = stacked(turns, places, *metric)
         shape, own_axes = merged(arrays[0].shape, tuple(axis + 1 for axis in axes))
 
-        def step(u: Array, p: Array, *own: Array, term: Term = term, axes: tuple[int, ...] = own_axes) -> Array:
+        def step(
+            u: Array, p: Array, *own: Array, term: SingleRegularizer = term, axes: tuple[int, ...] = own_axes
+        ) -> Array:
             d = () if formula is None else map(formula, own)
             return move_leaf_to(lambda z: term.prox_of_groups(z, axes, step_size, *d), u, p)
 
@@ -54,7 +56,7 @@ def move_by_prox(
         keywords = term.keywords
         anchor = [turns.beside("anchor", keywords["anchor"], places)] if "anchor" in keywords else []
 
-        def operator(path: str, z: Array, *own: Any, term: Term = term) -> Array:
+        def operator(path: str, z: Array, *own: Any, term: SingleRegularizer = term) -> Array:
             anchor, d = (own, None) if formula is None else (own[:-1], formula(own[-1]))
             return term.prox_of_leaf(path, z, step_size, *anchor, metric=d)
 
@@ -62,19 +64,19 @@ def move_by_prox(
     return turns.updates()
 
 
-def _large(turns: InTurn[Term]) -> list[_Alike]:
+def _large(turns: InTurn[SingleRegularizer]) -> list[_Alike]:
     """Returns the leaves to compute in blocks."""
     return [_Alike(term, axes, [at]) for term, at, axes in _measured(turns) if is_cut(turns.ps[at].shape, axes)]
 
 
-def _many(turns: InTurn[Term]) -> list[_Alike]:
+def _many(turns: InTurn[SingleRegularizer]) -> list[_Alike]:
     """Returns the leaves to compute together: each array has a loop of its own, and loops take the compiler long."""
     kinds = {at: (term, axes) for term, at, axes in _measured(turns) if not is_cut(turns.ps[at].shape, axes)}
     places = many_alike(turns, ((at, (id(term), axes)) for at, (term, axes) in kinds.items()))
     return [_Alike(*kinds[some[0]], some) for some in places]
 
 
-def _measured(turns: InTurn[Term]) -> Iterator[tuple[Term, int, tuple[int, ...]]]:
+def _measured(turns: InTurn[SingleRegularizer]) -> Iterator[tuple[SingleRegularizer, int, tuple[int, ...]]]:
     """Finds the leaves whose groups an operator measures, and the axes of the groups."""
     for term, places in turns.terms:
         if "axis" not in term.keywords:

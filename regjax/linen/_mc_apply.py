@@ -2,7 +2,7 @@
 
 import contextlib
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import flax.linen as nn
@@ -12,6 +12,7 @@ from regjax._src import checks, layers
 from regjax._src.types import Key, PyTree
 
 _FLAX_LAYERS = (nn.Dropout, nn.MultiHeadDotProductAttention)
+_FLAG = "regjax_mc_apply"
 
 
 @contextlib.contextmanager
@@ -28,6 +29,15 @@ def _stochastic(module: Any) -> Iterator[None]:
 def _any_drawn(counters: Mapping[Any, Any]) -> bool:
     """Tells whether one of the counters of random numbers, of a scope and of the scopes in it, was advanced."""
     return any(_any_drawn(count) if isinstance(count, Mapping) else count > 0 for count in counters.values())
+
+
+def _unbound(method: Any) -> Callable[..., Any]:
+    """Returns the function of a module that `flax.linen.Module.apply` would call, given its argument `method`."""
+    if method is None:
+        return lambda bound, *args, **kwargs: bound(*args, **kwargs)
+    if isinstance(method, str):
+        return lambda bound, *args, **kwargs: getattr(bound, method)(*args, **kwargs)
+    return method.__func__ if isinstance(getattr(method, "__self__", None), nn.Module) else method
 
 
 def mc_apply(
@@ -62,7 +72,8 @@ def mc_apply(
 
     Raises:
       TypeError: if `module` is no module, or `key` no PRNG key.
-      ValueError: if the pass draws no random numbers, so that all passes would be the same.
+      ValueError: if the pass draws no random numbers, so that all passes would be the same. Of what is inside
+        `flax.linen.jit` this cannot be told; it counts as drawing.
 
     Examples:
       >>> import functools
@@ -84,11 +95,18 @@ def mc_apply(
     checks.instance("module", module, nn.Module, "be a module of Linen")
     checks.key(key)
     checks.stream_name(rng_collection)
+    call_model = _unbound(kwargs.pop("method", None))
     counters = {}
 
-    def switch_on(call: Any, call_args: tuple[Any, ...], call_kwargs: dict[str, Any], context: Any) -> Any:
+    def run(bound: Any, *run_args: Any, **run_kwargs: Any) -> Any:
         # The counters of the outermost scope hold those of all scopes in it.
-        counters.setdefault("root", context.module.scope.rng_counters)
+        counters["root"] = bound.scope.rng_counters
+        # Flax compiles anew where the flags of the scope, which those in it inherit, are others. It does not see that
+        # methods are intercepted, and would take what it compiled for an ordinary call.
+        bound.scope.flags = bound.scope.flags.copy({_FLAG: True})
+        return call_model(bound, *run_args, **run_kwargs)
+
+    def switch_on(call: Any, call_args: tuple[Any, ...], call_kwargs: dict[str, Any], context: Any) -> Any:
         if context.method_name != "__call__" or not isinstance(context.module, _FLAX_LAYERS):
             return call(*call_args, **call_kwargs)
         bound = inspect.signature(context.orig_method).bind(*call_args, **call_kwargs)
@@ -96,10 +114,9 @@ def mc_apply(
         with _stochastic(context.module):
             return call(*bound.args, **bound.kwargs)
 
-    # The stream of this name serves layers that draw from other streams. It also keeps `flax.linen.jit`, which does not
-    # see that methods are intercepted, from confusing this pass with an ordinary one.
+    # The stream of this name serves layers that draw from other streams.
     streams = {rng_collection: key, "params": jax.random.fold_in(key, 0)}
     with layers.all_on(), nn.intercept_methods(switch_on):
-        result = module.apply(variables, *args, rngs=streams, mutable=False, **kwargs)
+        result = module.apply(variables, *args, rngs=streams, mutable=False, method=run, **kwargs)
     checks.draws_noise("module", _any_drawn(counters))
     return result

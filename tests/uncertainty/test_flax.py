@@ -188,16 +188,73 @@ def test_linen_the_stream_can_be_named(key):
     )
 
 
-def test_linen_passes_compiled_inside_are_not_confused_with_evaluation(key):
+def within(wrapped):
     class Model(nn.Module):
         @nn.compact
         def __call__(self, x):
-            return nn.jit(nn.Dropout)(0.5, deterministic=True)(x)
+            return wrapped(0.5, deterministic=True)(x)
 
-    x, rngs = jnp.ones(100), {"dropout": jax.random.key(3)}
-    same(Model().apply({}, x, rngs=rngs), x)
-    assert np.any(mc_apply(Model(), {}, key, x) == 0)
-    same(Model().apply({}, x, rngs=rngs), x)
+    return Model()
+
+
+def within_vmap(wrapped):
+    class Entry(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            return wrapped(0.5, deterministic=True)(x)
+
+    # Only the streams that are named get inside.
+    return nn.vmap(Entry, variable_axes={}, split_rngs={"dropout": True})()
+
+
+@pytest.mark.parametrize("dropout", [nn.Dropout, regjax.linen.Dropout], ids=["flax", "regjax"])
+@pytest.mark.parametrize(
+    ("make", "streams"),
+    [
+        (lambda wrapped: wrapped(0.5, deterministic=True), ("dropout", "params")),
+        (within, ("dropout", "params")),
+        (within, ("params", "dropout")),
+        (within, ("dropout",)),
+        (within_vmap, ("dropout", "params")),
+        (within_vmap, ("dropout",)),
+    ],
+    ids=["model", "block", "block, other order", "block, one stream", "mapped", "mapped, one stream"],
+)
+@pytest.mark.parametrize("first", ["pass", "evaluation"])
+def test_linen_passes_compiled_inside_are_not_confused_with_evaluation(dropout, make, streams, first, key):
+    model, x = make(nn.jit(dropout)), jnp.ones(100)
+
+    def evaluate():
+        same(model.apply({}, x, rngs={stream: jax.random.key(0) for stream in streams}), x)
+
+    if first == "evaluation":
+        evaluate()
+    left, right, again = (mc_apply(model, {}, jax.random.key(seed), x) for seed in (1, 2, 1))
+    assert set(np.unique(left)) == {0.0, 2.0}
+    assert np.any(left != right)
+    same(left, again)
+    evaluate()
+
+
+class Twice(nn.Module):
+    def setup(self):
+        self.dropout = nn.Dropout(0.5, deterministic=True)
+
+    def __call__(self, x):
+        return self.dropout(x)
+
+    def twice(self, x):
+        return self.dropout(self.dropout(x))
+
+
+@pytest.mark.parametrize(
+    ("method", "scale"),
+    [(None, 2), ("twice", 4), (Twice.twice, 4), (Twice().twice, 4), (lambda bound, x: bound.twice(x), 4)],
+    ids=["none", "name", "of the class", "of a module", "function"],
+)
+def test_linen_the_method_can_be_chosen(method, scale, key):
+    result = mc_apply(Twice(), {}, key, jnp.ones(100), method=method)
+    assert set(np.unique(result)) == {0.0, scale}
 
 
 def test_linen_the_mode_ends_with_the_pass(variables, x, key):

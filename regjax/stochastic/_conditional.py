@@ -51,6 +51,9 @@ def lean_conditional(
     """
     # What the branch closes over becomes an argument as well: rules may run when the tracers of this call are gone.
     traced = jax.make_jaxpr(on_true)(target, x)
+    exchanged = tuple(_named_axes(traced) - set(jax.sharding.get_abstract_mesh().manual_axes))
+    if exchanged:
+        return _exchanging(predicate, on_true, on_false, target, x, axes=exchanged)
     operands = [*traced.consts, *jax.tree.leaves((target, x))]
 
     def kept(*operands: Array) -> Array:
@@ -69,6 +72,32 @@ def lean_conditional(
 
     choose.defjvp(derivative, symbolic_zeros=True)
     return choose(predicate, *operands)
+
+
+def _exchanging(
+    predicate: Array,
+    on_true: Callable[[Any, Array], Array],
+    on_false: Callable[[Any, Array], Array],
+    target: Any,
+    x: Array,
+    *,
+    axes: tuple[Any, ...],
+) -> Array:
+    """Computes the conditional where lanes of `jax.vmap` exchange something along these axes.
+
+    Lanes may choose differently, and then one that keeps the branch needs what it gives in one that drops it, as does
+    its derivative, which `jax.lax.cond` would take for zero. So all compute it, or none.
+    """
+
+    def kept_somewhere(target: Any, x: Array) -> Array:
+        return jnp.where(predicate, on_true(target, x), on_false(None, x))
+
+    somewhere = jax.lax.pmax(jnp.asarray(predicate, jnp.int32), axes) > 0
+    return jax.lax.cond(somewhere, kept_somewhere, on_false, target, x)
+
+
+def _named_axes(program: "core.ClosedJaxpr") -> set[Any]:
+    return {effect.name for effect in program.effects if hasattr(effect, "name")}
 
 
 def _differentiated(
@@ -137,6 +166,9 @@ def _split(function: Function, operands: Sequence[Array], moving: list[int]) -> 
     def linearized(*operands: Array) -> list[Array]:
         of_moving = _of(function, operands, moving)
         result, linear = jax.linearize(of_moving, *(operands[index] for index in moving))
+        if not isinstance(linear, jax.tree_util.Partial):
+            message = f"`jax.linearize` must return a Partial, whose leaves are what it keeps, got {type(linear)}"
+            raise TypeError(message)
         needed, structure = jax.tree.flatten(linear)
         structures.append(structure)
         return [result, *needed]
@@ -187,7 +219,7 @@ def _primitive() -> "core.Primitive":
     mlir.register_lowering(linear, mlir.lower_fun(_run, multiple_results=True))
     ad.primitive_jvps[linear] = _jvp
     ad.primitive_transposes[linear] = _transposed
-    batching.primitive_batchers[linear] = _batched
+    batching.fancy_primitive_batchers[linear] = _batched
     if not hasattr(jax, "shard_map"):
         # Only the first versions need to be told that shards of it are independent.
         shard_map: Any = importlib.import_module("jax.experimental.shard_map")
@@ -246,10 +278,14 @@ def _transposed(cotangents: Sequence[Any], predicate: Array, *operands: Any, sid
 
 
 def _batched(
-    operands: Sequence[Any], axes: Sequence[Any], *, sides: Sides, num_fixed: int
-) -> tuple[list[Array], list[int]]:
+    axis: Any, operands: Sequence[Any], axes: Sequence[Any], *, sides: Sides, num_fixed: int
+) -> tuple[list[Array], list[int | None]]:
     """Maps both sides; a mapped predicate makes a choice between their results."""
+    if all(place is None for place in axes):
+        results = _primitive().bind(*operands, sides=sides, num_fixed=num_fixed)
+        return results, [None] * len(results)
     on_false, on_true = map(_function, sides)
+    mapped = functools.partial(jax.vmap, axis_name=axis.name, axis_size=axis.size, spmd_axis_name=axis.spmd_name)
 
     def choose(predicate: Array, *operands: Array) -> list[Array]:
         # As `jax.lax.cond` does: where a side is not chosen, its derivative must not matter even if it is not finite.
@@ -262,9 +298,9 @@ def _batched(
 
     predicate, *rest = operands
     if axes[0] is not None:
-        results = jax.vmap(choose, tuple(axes))(predicate, *rest)
+        results = mapped(choose, tuple(axes))(predicate, *rest)
     else:
-        map_true, map_false = (jax.vmap(side, tuple(axes[1:])) for side in (on_true, on_false))
+        map_true, map_false = (mapped(side, tuple(axes[1:])) for side in (on_true, on_false))
         results = _linear(
             predicate,
             lambda fixed, moves: map_true(*fixed, *moves),

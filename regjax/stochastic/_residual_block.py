@@ -48,12 +48,13 @@ def residual_block(
     where each shard draws among its own rows. "skip" spares all of the branch in a share :math:`p` of the steps; it is
     a `jax.lax.cond`, which `jax.vmap` over keys or rates turns into computing both sides. In this mode a gradient keeps
     of the branch what matrix products, convolutions, reductions and comparisons gave, and computes arithmetic on single
-    entries, such as an activation function, once more: callbacks in the branch may run twice, and ordered ones are
-    refused. It copies no parameters that the branch closes over, nor `x`. With `axis_name`, shards skip apart from each
-    other, so a branch must not exchange anything along these axes, and neither must its gradient: one that is summed
-    over shards would wait without end for those that skipped. Parameters that all shards share have to become their own
-    before the block, by `jax.lax.pcast(params, axis_name, to="varying")` (`jax.lax.pvary` in older versions); this
-    function refuses a gradient by others, which the modules of Flax cannot see.
+    entries, such as an activation function, once more: callbacks in the branch may run several times, and ordered ones
+    are refused. It copies no parameters that the branch closes over, nor `x`. Where the branch exchanges something
+    between lanes of `jax.vmap(..., axis_name=...)`, all of them compute it if one keeps it. With `axis_name`, shards
+    skip apart from each other, so a branch must not exchange anything along these axes, and neither must its gradient:
+    one that is summed over shards would wait without end for those that skipped. Parameters that all shards share have
+    to become their own before the block, by `jax.lax.pcast(params, axis_name, to="varying")` (`jax.lax.pvary` in older
+    versions); this function refuses a gradient by others, which the modules of Flax cannot see.
 
     Args:
       key: a PRNG key. Two blocks need two keys.

@@ -341,6 +341,87 @@ def test_derivatives_of_every_kind_are_those_of_batch(derived, mapped):
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-5 * float(jnp.abs(theirs).max()))
 
 
+def exchanging(seed, lane, mode):
+    """Returns a loss whose branch takes a mean over all lanes of a map, which have inputs of their own."""
+
+    def loss(first, second, x, rate):
+        def closing(x):
+            own = jnp.tanh(x @ first) @ second
+            return own - jax.lax.pmean(own, "lanes") ** 2
+
+        return jnp.sum(residual_block(jax.random.key(seed), closing, x * (1 + lane), rate, mode=mode) ** 3)
+
+    return loss
+
+
+LANES = jnp.arange(4.0)
+# What the seeds are, and whether each lane has one.
+KEYS = {"all keep": (1, None), "all drop": (0, None), "each by itself": (SEEDS, 0)}
+EXCHANGES = {
+    "mapped": lambda derived, mode, seeds, axis: (
+        lambda *at: jax.vmap(
+            lambda seed, lane: derived(exchanging(seed, lane, mode))(*at), (axis, 0), axis_name="lanes"
+        )(seeds, LANES)
+    ),
+    # Compiled, rules of its derivative run where the axis has no name any more.
+    "of what is mapped": lambda derived, mode, seeds, axis: derived(
+        jax.jit(
+            lambda *at: jnp.sum(
+                jax.vmap(lambda seed, lane: exchanging(seed, lane, mode)(*at), (axis, 0), axis_name="lanes")(
+                    seeds, LANES
+                )
+            )
+        )
+    ),
+}
+
+
+@pytest.mark.parametrize("derived", DERIVATIVES.values(), ids=DERIVATIVES)
+@pytest.mark.parametrize("mapped", EXCHANGES.values(), ids=EXCHANGES)
+@pytest.mark.parametrize("keys", KEYS.values(), ids=KEYS)
+def test_lanes_that_exchange_something_have_the_derivatives_of_batch(derived, mapped, keys):
+    with jax.debug_key_reuse(False):
+        skip, batch = (jax.jit(mapped(derived, mode, *keys))(*parameters()) for mode in ("skip", "batch"))
+    assert bool(jnp.any(jax.tree.leaves(skip)[0] != 0)) or keys == KEYS["all drop"]
+    for ours, theirs in zip(jax.tree.leaves(skip), jax.tree.leaves(batch), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-5 * float(jnp.abs(theirs).max()))
+
+
+def test_lanes_that_exchange_something_compute_nothing_when_all_drop():
+    runs = []
+
+    def spy(x):
+        jax.debug.callback(lambda: runs.append(None))
+        return x - jax.lax.pmean(x, "lanes")
+
+    @jax.jit
+    def gradients(seeds, x):
+        def total(seed, x):
+            return residual_block(jax.random.key(seed), spy, x, 0.6, mode="skip").sum()
+
+        return jax.vmap(jax.grad(total, 1), axis_name="lanes")(seeds, x)
+
+    drop, keep = [0, 1, 2], [0, 1, 3]
+    gradients(jnp.asarray(drop), jnp.ones((3, 2, 2)))
+    jax.effects_barrier()
+    assert not runs
+    gradients(jnp.asarray(keep), jnp.ones((3, 2, 2)))
+    jax.effects_barrier()
+    assert runs
+
+
+def test_a_linearization_of_another_kind_is_refused(monkeypatch):
+    linearize = jax.linearize
+
+    def opaque(*args):
+        result, linear = linearize(*args)
+        return result, lambda *moves: linear(*moves)
+
+    monkeypatch.setattr(jax, "linearize", opaque)
+    with pytest.raises(TypeError, match="`jax.linearize` must return a Partial"):
+        jax.grad(lambda x: residual_block(jax.random.key(0), branch, x, 0.5, mode="skip").sum())(jnp.ones((2, 2)))
+
+
 def test_what_is_dropped_may_have_infinite_derivatives():
     def gradient(seed):
         return jax.grad(lambda x: residual_block(jax.random.key(seed), jnp.sqrt, x, 0.5, mode="skip").sum())(
@@ -359,17 +440,35 @@ def test_what_is_dropped_may_have_infinite_derivatives():
     np.testing.assert_array_equal(of_mapped[:, 0, 0], gradients)
 
 
-def conditionals(jaxpr):
-    """Returns all conditionals of a program, those within others too."""
+def equations(jaxpr, name):
+    """Returns all equations of a program whose primitive has this in its name, those within others too."""
     found = []
     for equation in jaxpr.eqns:
-        if "cond" in equation.primitive.name:
+        if name in equation.primitive.name:
             found.append(equation)
         for inner in jax.tree.leaves(equation.params, is_leaf=lambda leaf: hasattr(leaf, "eqns")):
             within = getattr(inner, "jaxpr", inner)
             if hasattr(within, "eqns"):
-                found += conditionals(within)
+                found += equations(within, name)
     return found
+
+
+def test_a_map_over_a_sharded_axis_shards_what_the_gradient_of_skip_computes():
+    mesh = jax.sharding.Mesh(np.asarray(jax.devices()[:1]), ("data",))
+    sharding = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+
+    def branch(x):
+        return jnp.tanh(jax.lax.with_sharding_constraint(x, sharding))
+
+    def gradient(x):
+        return jax.grad(lambda x: residual_block(jax.random.key(0), branch, x, 0.5, mode="skip").sum())(x)
+
+    program = jax.make_jaxpr(jax.vmap(gradient, spmd_axis_name="data"))(jnp.ones((2, 3, 4)))
+    constraints = [
+        each for each in equations(program.jaxpr, "sharding_constraint") if each.outvars[0].aval.shape == (2, 3, 4)
+    ]
+    assert len(constraints) > 1
+    assert {each.params["sharding"].spec[0] for each in constraints} == {"data"}
 
 
 @pytest.mark.parametrize("activation", [jax.nn.relu, jax.nn.gelu])
@@ -382,7 +481,7 @@ def test_a_gradient_of_skip_copies_no_parameters(activation):
     program = jax.make_jaxpr(jax.jit(jax.value_and_grad(loss, (0, 1, 2))))(first, second, x)
     found = [
         [variable.aval.shape for variable in equation.outvars]
-        for equation in conditionals(program.jaxpr)
+        for equation in equations(program.jaxpr, "cond")
         if any(variable.aval.shape == (3, 4) for variable in equation.outvars)
     ]
     forward, backward = found

@@ -2,33 +2,40 @@
 
 In reverse mode, `jax.lax.cond` makes a result of the forward conditional of every value that the backward one needs.
 Among these are its own operands, such as the kernels of the branch: they are copied where the branch is computed, and
-written as zeros where it is not.
+written as zeros where it is not. Of `x + relu(x @ first) @ second`, for 3 rows of 4 and 50 hidden units, it returns
+
+========================  =====================================  ========================
+what                      by `jax.lax.cond`                      here
+========================  =====================================  ========================
+the sum                   ``[3, 4]``                             ``[3, 4]``
+computed in the branch    three of ``[3, 50]``                   two of ``[3, 50]``
+`first`, `second`, `x`    ``[4, 50]``, ``[50, 4]``, ``[3, 4]``   none
+========================  =====================================  ========================
+
+where the second line is up to the policy of a checkpoint, which is that of mode "skip" here.
+
+So the branch is split into its result and its derivative, a linear function (:func:`_split`). The forward conditional
+computes the result, and what the derivative needs and is no operand. The derivative is a conditional too, which takes
+operands from where they are (:mod:`regjax.stochastic._linear_conditional`).
 """
 
-import functools
-import importlib
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax.core import eval_jaxpr
 from jax.custom_derivatives import SymbolicZero
-from jax.interpreters import ad, batching, mlir
+from jax.interpreters import ad
 
-from regjax._src import checks
-from regjax._src.shards import axes_of_shards, axes_of_type
 from regjax._src.types import Array
+from regjax.stochastic._linear_conditional import linear_conditional, of_some
 
 # At run time this import would take as long as all rooms of this library together.
 if TYPE_CHECKING:
     from jax.extend import core
 
 Function = Callable[..., Array]
-# From what is fixed and from what it is linear in.
-Linear = Callable[[Sequence[Array], Sequence[Array]], list[Array]]
-# The sides of a conditional, that for False first.
-Sides: TypeAlias = tuple["core.ClosedJaxpr", "core.ClosedJaxpr"]
 
 
 def lean_conditional(
@@ -117,12 +124,12 @@ def _differentiated(
         return [split.linear(fixed[: len(operands)], fixed[len(operands) :])(*moves)]
 
     def dropped_tangent(fixed: Sequence[Array], moves: Sequence[Array]) -> list[Array]:
-        of_moving = _of(dropped, fixed[: len(operands)], moving)
+        of_moving = of_some(dropped, fixed[: len(operands)], moving)
         return [jax.jvp(of_moving, tuple(fixed[index] for index in moving), tuple(moves))[1]]
 
     result, computed = jax.lax.cond(predicate, kept_split, dropped_split, *operands)
     moves = [tangents[index] for index in moving]
-    (move,) = _linear(predicate, kept_tangent, dropped_tangent, [*operands, *computed], moves)
+    (move,) = linear_conditional(predicate, kept_tangent, dropped_tangent, [*operands, *computed], moves)
     return result, move
 
 
@@ -164,7 +171,7 @@ def _split(function: Function, operands: Sequence[Array], moving: list[int]) -> 
     structures = []
 
     def linearized(*operands: Array) -> list[Array]:
-        of_moving = _of(function, operands, moving)
+        of_moving = of_some(function, operands, moving)
         result, linear = jax.linearize(of_moving, *(operands[index] for index in moving))
         if not isinstance(linear, jax.tree_util.Partial):
             message = f"`jax.linearize` must return a Partial, whose leaves are what it keeps, got {type(linear)}"
@@ -177,143 +184,3 @@ def _split(function: Function, operands: Sequence[Array], moving: list[int]) -> 
     places = {id(variable): place for place, variable in enumerate(jaxpr.jaxpr.invars)}
     sources = [places.get(id(variable)) for variable in jaxpr.jaxpr.outvars[1:]]
     return _Split(jaxpr, sources, structures[-1])
-
-
-def _of(function: Callable[..., Any], operands: Sequence[Array], moving: list[int]) -> Callable[..., Any]:
-    """Returns the function of some of its operands alone."""
-
-    def of_moving(*moved: Array) -> Any:
-        whole = list(operands)
-        for index, operand in zip(moving, moved, strict=True):
-            whole[index] = operand
-        return function(*whole)
-
-    return of_moving
-
-
-def _linear(
-    predicate: Array, on_true: Linear, on_false: Linear, fixed: Sequence[Array], moves: Sequence[Array]
-) -> list[Array]:
-    """Computes `on_true(fixed, moves)` or `on_false(fixed, moves)`, which are linear in the moves."""
-    sides = tuple(jax.make_jaxpr(_flat(side, len(fixed)))(*fixed, *moves) for side in (on_false, on_true))
-    return _primitive().bind(predicate, *fixed, *moves, sides=sides, num_fixed=len(fixed))
-
-
-def _flat(side: Linear, num_fixed: int) -> Callable[..., list[Array]]:
-    return lambda *operands: side(operands[:num_fixed], operands[num_fixed:])
-
-
-@functools.cache
-def _primitive() -> "core.Primitive":
-    """Returns the conditional of :func:`_linear` as JAX knows it.
-
-    When a program is split into what can be computed before and what is linear, this is not split itself: it goes to
-    the linear part whole, and its operands directly.
-    """
-    from jax.extend.core import Primitive  # noqa: PLC0415 - see above
-
-    linear: Any = Primitive("linear_conditional")
-    linear.multiple_results = True
-    linear.def_impl(_run)
-    linear.def_abstract_eval(lambda *_, sides, **__: sides[True].out_avals)
-    mlir.register_lowering(linear, mlir.lower_fun(_run, multiple_results=True))
-    ad.primitive_jvps[linear] = _jvp
-    ad.primitive_transposes[linear] = _transposed
-    batching.fancy_primitive_batchers[linear] = _batched
-    if not hasattr(jax, "shard_map"):
-        # Only the first versions need to be told that shards of it are independent.
-        shard_map: Any = importlib.import_module("jax.experimental.shard_map")
-        shard_map.register_standard_check(linear)
-        shard_map.register_standard_rewrite(linear)
-    return linear
-
-
-def _run(predicate: Array, *operands: Array, sides: Sides, num_fixed: int) -> list[Array]:
-    del num_fixed
-    on_false, on_true = map(_function, sides)
-    return jax.lax.cond(predicate, on_true, on_false, *operands)
-
-
-def _jvp(
-    primals: Sequence[Any], tangents: Sequence[Any], *, sides: Sides, num_fixed: int
-) -> tuple[list[Array], list[Array]]:
-    """Differentiates both sides: the derivative is linear in the tangents, whatever they are tangents of."""
-    predicate, *operands = primals
-    moving = [index for index, tangent in enumerate(tangents[1:]) if not isinstance(tangent, ad.Zero)]
-
-    def derivative(side: "core.ClosedJaxpr") -> Linear:
-        def run(fixed: Sequence[Array], moves: Sequence[Array]) -> list[Array]:
-            of_moving = _of(_function(side), fixed, moving)
-            return jax.jvp(of_moving, tuple(fixed[index] for index in moving), tuple(moves))[1]
-
-        return run
-
-    results = _primitive().bind(*primals, sides=sides, num_fixed=num_fixed)
-    on_false, on_true = map(derivative, sides)
-    return results, _linear(predicate, on_true, on_false, operands, [tangents[1 + index] for index in moving])
-
-
-def _transposed(cotangents: Sequence[Any], predicate: Array, *operands: Any, sides: Sides, num_fixed: int) -> list[Any]:
-    """Transposes both sides."""
-    del num_fixed
-    moving = [index for index, operand in enumerate(operands) if ad.is_undefined_primal(operand)]
-    types = [operands[index].aval for index in moving]
-    # The derivative by what all shards share is summed over them: not where only some of them come by.
-    checks.nothing_shared(frozenset[str]().union(*(axes_of_shards(predicate) - axes_of_type(each) for each in types)))
-
-    def transpose(side: "core.ClosedJaxpr") -> Linear:
-        def run(fixed: Sequence[Array], moves: Sequence[Array]) -> list[Array]:
-            rest = iter(fixed)
-            whole: Any = [None if index in moving else next(rest) for index in range(len(operands))]
-            # At which point does not matter to a linear function.
-            _, pull = jax.vjp(_of(_function(side), whole, moving), *map(ad.zeros_like_aval, types))
-            return list(pull(list(moves)))
-
-        return run
-
-    on_false, on_true = map(transpose, sides)
-    fixed = [operand for operand in operands if not ad.is_undefined_primal(operand)]
-    pulled = iter(_linear(predicate, on_true, on_false, fixed, list(map(ad.instantiate_zeros, cotangents))))
-    return [None, *(next(pulled) if index in moving else None for index in range(len(operands)))]
-
-
-def _batched(
-    axis: Any, operands: Sequence[Any], axes: Sequence[Any], *, sides: Sides, num_fixed: int
-) -> tuple[list[Array], list[int | None]]:
-    """Maps both sides; a mapped predicate makes a choice between their results."""
-    if all(place is None for place in axes):
-        results = _primitive().bind(*operands, sides=sides, num_fixed=num_fixed)
-        return results, [None] * len(results)
-    on_false, on_true = map(_function, sides)
-    mapped = functools.partial(jax.vmap, axis_name=axis.name, axis_size=axis.size, spmd_axis_name=axis.spmd_name)
-
-    def choose(predicate: Array, *operands: Array) -> list[Array]:
-        # As `jax.lax.cond` does: where a side is not chosen, its derivative must not matter even if it is not finite.
-        results = []
-        for chosen, side in ((predicate, on_true), (~predicate, on_false)):
-            fixed = [_select(chosen, each, jax.lax.stop_gradient(each)) for each in operands[:num_fixed]]
-            moves = [_select(chosen, each, jnp.zeros_like(each)) for each in operands[num_fixed:]]
-            results.append(side(*fixed, *moves))
-        return [_select(predicate, *both) for both in zip(*results, strict=True)]
-
-    predicate, *rest = operands
-    if axes[0] is not None:
-        results = mapped(choose, tuple(axes))(predicate, *rest)
-    else:
-        map_true, map_false = (mapped(side, tuple(axes[1:])) for side in (on_true, on_false))
-        results = _linear(
-            predicate,
-            lambda fixed, moves: map_true(*fixed, *moves),
-            lambda fixed, moves: map_false(*fixed, *moves),
-            rest[:num_fixed],
-            rest[num_fixed:],
-        )
-    return results, [0] * len(results)
-
-
-def _select(predicate: Array, on_true: Array, on_false: Array) -> Array:
-    return jax.lax.select(jnp.broadcast_to(predicate, on_true.shape), on_true, on_false)
-
-
-def _function(side: "core.ClosedJaxpr") -> Callable[..., list[Array]]:
-    return lambda *operands: eval_jaxpr(side.jaxpr, side.consts, *operands)

@@ -18,8 +18,9 @@ class ResidualBlock(StochasticLayer):
 
     In mode "subset" the residual runs on the kept rows of the inputs only; other arguments of the call are passed on to
     it as they are, and `deterministic` cannot be traced. In mode "skip" it runs inside `flax.linen.cond`, with its
-    variables and streams. The block's own `deterministic` is passed on to the residual if that has an argument of this
-    name.
+    variables and streams. Lanes of `jax.vmap` that exchange something in it must have one key: where they choose
+    differently, the gradient of a conditional leaves out what they exchanged. The block's own `deterministic` is passed
+    on to the residual if that has an argument of this name.
 
     Attributes:
       residual: the module of the branch; its output has the shape of its input.

@@ -16,8 +16,10 @@ class ResidualBlock(SwitchableLayer):
 
     In mode "subset" the residual runs on the kept rows of the inputs only; other arguments of the call are passed on to
     it as they are, and `deterministic` cannot be traced. In mode "skip" it runs inside `nnx.cond`, with its state,
-    whose structure must stay as it is there: no variable may come into being (as `sow` lets one). A `deterministic` of
-    the call is passed on to the residual if that has an argument of this name.
+    whose structure must stay as it is there: no variable may come into being (as `sow` lets one). Lanes of `jax.vmap`
+    that exchange something in it must have one key: where they choose differently, the gradient of a conditional leaves
+    out what they exchanged. A `deterministic` of the call is passed on to the residual if that has an argument of this
+    name.
 
     Attributes:
       residual: the module of the branch; its output has the shape of its input.

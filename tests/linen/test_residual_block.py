@@ -224,3 +224,26 @@ def test_a_branch_must_keep_the_shape():
 def test_a_number_has_no_rows(mode, rate):
     with pytest.raises(ValueError, match=r"`x` must have a leading axis, got shape \(\)"):
         linen.ResidualBlock(nn.Dense(1), rate, mode=mode).init(jax.random.key(0), jnp.float32(1.0))
+
+
+def test_lanes_that_exchange_something_and_have_one_key_have_the_gradients_of_batch():
+    class Exchanging(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            own = jnp.tanh(nn.Dense(3)(x))
+            return own if self.is_initializing() else own - jax.lax.pmean(own, "lanes") ** 2
+
+    x = jnp.sin(jnp.arange(36.0)).reshape(3, 4, 3)
+
+    def gradients(mode, seed):
+        block = linen.ResidualBlock(Exchanging(), 0.5, mode=mode, deterministic=False)
+        variables = block.init(jax.random.key(0), x[0])
+
+        def total(variables, x):
+            return jnp.sum(block.apply(variables, x, rng=jax.random.key(seed)) ** 2)
+
+        return jax.jit(jax.vmap(jax.grad(total, (0, 1)), (None, 0), axis_name="lanes"))(variables, x)
+
+    for seed in (0, 1):
+        for ours, theirs in zip(*(jax.tree.leaves(gradients(mode, seed)) for mode in ("skip", "batch")), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)

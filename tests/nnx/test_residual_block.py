@@ -186,3 +186,27 @@ def test_a_branch_must_keep_the_shape():
 def test_a_number_has_no_rows(mode, rate):
     with pytest.raises(ValueError, match=r"`x` must have a leading axis, got shape \(\)"):
         ResidualBlock(linear(), rate, mode=mode, rngs=nnx.Rngs(0))(jnp.float32(1.0))
+
+
+def test_lanes_that_exchange_something_and_have_one_key_have_the_gradients_of_batch():
+    class Exchanging(nnx.Module):
+        def __init__(self):
+            self.dense = nnx.Linear(3, 3, rngs=nnx.Rngs(0))
+
+        def __call__(self, x):
+            own = jnp.tanh(self.dense(x))
+            return own - jax.lax.pmean(own, "lanes") ** 2
+
+    x = jnp.sin(jnp.arange(36.0)).reshape(3, 4, 3)
+
+    def gradients(mode, seed):
+        definition, state = nnx.split(ResidualBlock(Exchanging(), 0.5, mode=mode))
+
+        def total(state, x):
+            return jnp.sum(nnx.merge(definition, state)(x, rngs=jax.random.key(seed)) ** 2)
+
+        return jax.jit(jax.vmap(jax.grad(total, (0, 1)), (None, 0), axis_name="lanes"))(state, x)
+
+    for seed in (0, 1):
+        for ours, theirs in zip(*(jax.tree.leaves(gradients(mode, seed)) for mode in ("skip", "batch")), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.tree_util import DictKey, GetAttrKey
 
+from regjax._src.groups import leaf_axes
 from regjax._src.matrices import is_matrix
 from regjax._src.paths import leaf_paths
 from regjax._src.shown import plain
@@ -95,13 +96,17 @@ class Value:
 
     def acts_on(self, chosen: PyTree, params: PyTree) -> list[bool]:
         """Tells of every leaf whether it is chosen and the operator does not pass it by."""
-        items = zip(jax.tree.leaves(chosen), jax.tree.leaves(params), strict=True)
-        return [yes and self._takes(np.ndim(leaf)) for yes, leaf in items]
+        items = zip(jax.tree.leaves(chosen), leaf_paths(params), jax.tree.leaves(params), strict=True)
+        return [yes and self._takes(path, leaf) for yes, path, leaf in items]
 
-    def _takes(self, ndim: int) -> bool:
-        keywords = self.keywords
-        matrices_only = "stacked_axes" in keywords
-        return is_matrix(ndim, keywords["stacked_axes"]) if matrices_only else not passed_by(keywords.get("axis"), ndim)
+    def _takes(self, path: str, leaf: Any) -> bool:
+        keywords, ndim = self.keywords, np.ndim(leaf)
+        if "stacked_axes" in keywords:
+            return is_matrix(ndim, keywords["stacked_axes"])
+        axis = keywords.get("axis")
+        if axis not in (None, "auto"):
+            leaf_axes(axis, path, leaf)  # so that a leaf that lacks the axis is named before anything is computed
+        return not passed_by(axis, ndim)
 
     def __repr__(self) -> str:
         mask = repr(self.mask)

@@ -1,5 +1,6 @@
 """Soft thresholding."""
 
+import jax
 import jax.numpy as jnp
 
 from regjax._src import checks
@@ -10,8 +11,20 @@ from regjax._src.types import Array, PyTree, Scalar
 
 def soft_threshold(z: Array, threshold: Array) -> Array:
     """Moves every entry towards 0 by `threshold`, and to 0 what is nearer."""
-    # One bound for each sign: between both, which meet at a threshold of 0, half of the derivative by it would be lost.
-    return z - jnp.where(z < 0, jnp.maximum(z, -threshold), jnp.minimum(z, threshold))
+    return _shrunk(z, jnp.broadcast_to(threshold, z.shape))
+
+
+@jax.custom_jvp
+def _shrunk(z: Array, threshold: Array) -> Array:
+    return z - jax.lax.clamp(-threshold, z, threshold)
+
+
+@_shrunk.defjvp
+def _shrunk_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
+    # JAX would lose the derivative by the threshold at 0, where both bounds meet.
+    (z, threshold), (dz, dt) = primals, tangents
+    moved = (jnp.abs(z) > threshold) | (threshold == 0)
+    return _shrunk(z, threshold), jnp.where(moved, dz - jnp.sign(z) * dt, 0)
 
 
 def l1(tree: PyTree, strength: Scalar, step_size: Scalar = 1.0, *, metric: PyTree | None = None) -> PyTree:

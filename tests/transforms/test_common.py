@@ -291,3 +291,19 @@ def test_leaves_that_a_mask_leaves_out_may_be_complex_or_have_no_shape():
     ):
         updates, _ = tx.update(params, tx.init(params), params)
         np.testing.assert_array_equal(updates["c"], params["c"])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: transforms.proximal_adam(0.1, regularizers.group_lasso(0.1, axis=1)),
+        lambda: transforms.proximal_step(regularizers.group_lasso(0.1, axis=(0, 1)), 0.1),
+        lambda: transforms.add_penalty_gradients(regularizers.group_lasso(0.1, axis=1)),
+        lambda: transforms.project(constraints.max_norm(1.0, axis=1)),
+        lambda: transforms.project(constraints.intersection(constraints.max_norm(1.0, axis=1))),
+    ],
+    ids=["proximal_adam", "proximal_step", "add_penalty_gradients", "project", "project on several"],
+)
+def test_an_axis_that_a_leaf_lacks_is_said_when_it_is_initialized(make):
+    with pytest.raises(ValueError, match="`axis` must .* the leaf 'bias'"):
+        make().init({"kernel": jnp.ones((4, 3)), "bias": jnp.ones(3)})

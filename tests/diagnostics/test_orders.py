@@ -356,7 +356,7 @@ RIGHT = {
     "zeros inside another library": [optax.sgd(0.1), in_an_unknown_order(optax.scale(2.0), prox(L1, 0.2))],
     "an injected rate": [optax.inject_hyperparams(optax.sgd)(FALLING), prox(L1, FALLING)],
     "the exact order": projections(constraints.non_negative(), constraints.max_norm(1.0)),
-    "two bounds": projections(constraints.max_norm(1.0), constraints.max_norm(1.0, axis=1)),
+    "two bounds": projections(constraints.max_norm(1.0), constraints.max_norm(1.0, axis=1, mask="**/kernel")),
     "a ball in a ball": projections(constraints.l1_ball(3.0), constraints.linf_ball(0.1), constraints.l2_ball(1e-3)),
     "singular values, then norms": projections(constraints.spectral_norm(1.0), constraints.max_norm(0.5)),
     "norms, then singular values": projections(constraints.max_norm(2.0), constraints.spectral_norm(1.0)),

@@ -4,13 +4,16 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from regjax import diagnostics, projections, prox
+from regjax import constraints, diagnostics, projections, prox, transforms
 from tests.cases import TREE_CASES, tree
 
 COMPILED = []
 jax.monitoring.register_event_duration_secs_listener(
     lambda event, *_, **__: COMPILED.append(event) if "backend_compile" in event else None
 )
+
+MANY = {f"layer{i}": jnp.ones((8, 8)) for i in range(16)}
+PROJECT = transforms.project(constraints.max_norm(1.0))
 
 # Loops over what is given as a function are compiled for each call.
 LOOPS = {"projections.intersection"}
@@ -20,6 +23,7 @@ CALLS = {
     "diagnostics.group_sparsity": lambda: diagnostics.group_sparsity({"kernel": jnp.ones((3, 2))}, 1),
     "diagnostics.norms": lambda: diagnostics.norms(tree()),
     "diagnostics.scalars": lambda: diagnostics.scalars(tree()),
+    "transforms.project on many leaves that are alike": lambda: PROJECT.update(MANY, PROJECT.init(MANY), MANY),
 }
 # Leaves of several blocks go through memory in another way.
 LARGE = {

@@ -31,7 +31,7 @@ def is_early(after: Array) -> Array:
     return after > jnp.inf
 
 
-def once(array: Array, after: Array) -> Array:
+def stored(array: Array, after: Array) -> Array:
     """Returns `array`, on a CPU computed once and not before `after` is known.
 
     Left to itself the compiler computes it again in everything that uses it.
@@ -39,7 +39,16 @@ def once(array: Array, after: Array) -> Array:
     # The loop never runs. The compiler does not know: it has to store what goes into the loop.
     early = is_early(after)
     start = early, jnp.where(early, jnp.zeros_like(array), array)
-    return jax.lax.while_loop(lambda carry: carry[0], lambda carry: (jnp.zeros_like(early), -carry[1]), start)[1]
+    return jax.lax.while_loop(_is_on, _ended, start)[1]
+
+
+# Each is one object, by which JAX knows outside of `jit` that it has compiled the loop already.
+def _is_on(carry: tuple[Array, Array]) -> Array:
+    return carry[0]
+
+
+def _ended(carry: tuple[Array, Array]) -> tuple[Array, Array]:
+    return jnp.zeros_like(carry[0]), -carry[1]
 
 
 def is_cut(shape: tuple[int, ...], axes: tuple[int, ...]) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from regjax._src.blocks import once
+from regjax._src.blocks import stored
 from regjax._src.numerics import add, in_range, norm, norm_in_range
 from regjax._src.types import Array
 
@@ -35,7 +35,7 @@ def moved_norm(u: Array, p: Array, after: Array, axes: tuple[int, ...]) -> tuple
     """
 
     def in_turn(u: Array, p: Array, after: Array) -> tuple[Array, Array]:
-        u = once(u, after)
+        u = stored(u, after)
         return u, in_range(jnp.sqrt(_sum_of_squares(u, p, axes)), axes, add, p, u)
 
     def plain(u: Array, p: Array, _: Array) -> tuple[Array, Array]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Literal
 
 import jax.numpy as jnp
+import numpy as np
 
 from regjax._src import checks
 from regjax._src.groups import leaf_axes
@@ -19,7 +20,7 @@ def passed_by(axis: Axis | Literal["auto"], ndim: int) -> bool:
 
 def unit_axes(axis: Axis | Literal["auto"], path: str, leaf: Array) -> tuple[int, ...]:
     """Returns the axes of a unit of a leaf that has units."""
-    return tuple(range(leaf.ndim - 1)) if axis == "auto" else leaf_axes(axis, path, leaf)
+    return tuple(range(np.ndim(leaf) - 1)) if axis == "auto" else leaf_axes(axis, path, leaf)
 
 
 def rescale_units(target: Callable[[Array], Array], tree: PyTree, axis: Axis | Literal["auto"]) -> PyTree:

@@ -104,7 +104,7 @@ class Value:
         if "stacked_axes" in keywords:
             return is_matrix(ndim, keywords["stacked_axes"])
         axis = keywords.get("axis")
-        if axis not in (None, "auto"):
+        if axis not in (None, "auto") and np.size(leaf):
             leaf_axes(axis, path, leaf)  # so that a leaf that lacks the axis is named before anything is computed
         return not passed_by(axis, ndim)
 

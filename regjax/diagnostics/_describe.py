@@ -137,7 +137,8 @@ def describe(rule_or_transform: Any, params: PyTree, *, step: int = 0) -> Descri
     - `project` or `proximal_step` before something that moves weights: the learning rate, the optimizer, a decay
     - two of `project` of which the second leaves the set of the first
     - two optimizers, or two learning rates, one after the other
-    - `proximal_step` or `proximal` with another learning rate than that of the optimizer before or inside it
+    - `proximal_step` or `proximal` with another learning rate than that of the optimizer before or inside it, unless
+      that has momentum, whose step size is another
     - `decoupled_weight_decay` before the moments or the learning rate
     - `add_penalty_gradients` after the moments or the learning rate
     - `optax.add_decayed_weights` after the learning rate: weights grow

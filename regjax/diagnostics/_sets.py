@@ -34,8 +34,9 @@ def left_sets(part: Part, after: Sequence[Part], shapes: Mapping[str, tuple[int,
                 alike.setdefault(f"{first} {second} {shape}", (first, second, shape, []))[3].append(path)
     for first, second, shape, paths in alike.values():
         if _leaves(second, first, shape):
-            both = "take their `regjax.constraints.intersection`, if they are convex"
-            mend = both if _leaves(first, second, shape) else "put it after"
+            mend = "take their `regjax.constraints.intersection`, if they are convex"
+            if not _leaves(first, second, shape):
+                mend = f"put it after, or {mend}"
             names = f"`project` onto `{first.name}` comes before that onto `{second.name}`"
             yield f"{names}, which may leave the set again: {mend}{on_leaves(paths)}"
 

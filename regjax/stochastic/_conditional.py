@@ -93,7 +93,8 @@ def _exchanging(
     """Computes the conditional where lanes of `jax.vmap` exchange something along these axes.
 
     Lanes may choose differently, and then one that keeps the branch needs what it gives in one that drops it, as does
-    its derivative, which `jax.lax.cond` would take for zero. So all compute it, or none.
+    its derivative, which `jax.lax.cond` would take for zero. So all compute it, or none; and a derivative that is not
+    finite spreads.
     """
 
     def kept_somewhere(target: Any, x: Array) -> Array:

@@ -74,7 +74,8 @@ def residual_block(
     Raises:
       TypeError: if `x` is not floating, `rate` or `key` is of a wrong kind, or `rate` is traced in mode "subset".
       ValueError: if `rate` is a number outside [0, 1], `mode` is none of these, the branch changes the shape, or `x`
-        has no rows to draw for; by a gradient in mode "skip", if shards that skip by themselves share parameters.
+        has no leading axis in mode "row" or "subset"; by a gradient in mode "skip", if shards that skip by themselves
+        share parameters.
 
     Examples:
       >>> import jax

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from regjax._src.blocks import once
+from regjax._src.blocks import stored
 from regjax._src.types import Array
 from regjax.transforms._in_turn import InTurn
 from regjax.transforms._updates import emitted
@@ -67,7 +67,12 @@ def unstacked(array: Array, known: Array) -> list[Array]:
 @jax.custom_jvp
 def _stored(array: Array, after: Array) -> Array:
     # Else whoever takes one of many arrays out of it has all that made it to compile once more.
-    return jax.lax.platform_dependent(array, after, cpu=once, default=lambda array, _: array)
+    return jax.lax.platform_dependent(array, after, cpu=stored, default=_as_it_is)
+
+
+def _as_it_is(array: Array, after: Array) -> Array:
+    del after
+    return array
 
 
 @_stored.defjvp

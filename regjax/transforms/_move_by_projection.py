@@ -66,7 +66,7 @@ def _rescaled_leaves(turns: InTurn[SingleConstraint]) -> Iterator[_Rescaled]:
         target, axis = term.norm_target(), term.keywords.get("axis")
         for at in places:
             p = turns.ps[at]
-            if target is not None and not passed_by(axis, p.ndim):
+            if target is not None and np.size(p) and not passed_by(axis, np.ndim(p)):
                 yield _Rescaled(term, target, at, unit_axes(axis, turns.paths[at], p))
 
 

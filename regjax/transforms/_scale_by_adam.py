@@ -31,6 +31,8 @@ def scale_by_adam(
         del params
         update: Any = adam.update  # as Optax types it, it returns any tree
         gradients, structure = jax.tree.flatten(updates, is_leaf=lambda node: node is None)
+        if not gradients:
+            return update(updates, state)
         names = [name for name in state._fields if name != "count"]
         columns = [structure.flatten_up_to(getattr(state, name)) for name in names]
         # What has no leaves still counts.
@@ -49,7 +51,7 @@ def scale_by_adam(
 
         shared = once_per_shape(on_leaf, gradients)
         results = [shared("", *arguments) for arguments in zip(gradients, *columns, strict=True)]
-        directions, *moments = map(structure.unflatten, zip(*results, strict=True)) if results else (updates, *columns)
+        directions, *moments = map(structure.unflatten, zip(*results, strict=True))
         return directions, after._replace(**dict(zip(names, moments, strict=True)))
 
     return optax.GradientTransformation(adam.init, update_fn)

@@ -234,7 +234,7 @@ SETS = {
     "signs": (constraints.non_negative(mask=KERNELS), constraints.spectral_norm(1.0), BOTH),
     "singular values": (constraints.spectral_norm(2.0), constraints.non_negative(), BOTH),
     "a box without 0": (constraints.box(0.5, 1.0, mask=KERNELS), constraints.max_norm(1.0), BOTH),
-    "norms of one, then signs": (constraints.unit_norm(), constraints.non_negative(), "put it after"),
+    "norms of one, then signs": (constraints.unit_norm(), constraints.non_negative(), f"put it after, or {BOTH}"),
     "small entries, then norms of one": (constraints.box(-0.1, 0.1, mask=KERNELS), constraints.unit_norm(), BOTH),
     "a small ball, then norms of one": (constraints.l2_ball(0.5, mask=KERNELS), constraints.unit_norm(), BOTH),
     "sums": (constraints.simplex(1.0, mask=KERNELS), constraints.l2_ball(0.5), BOTH),

@@ -8,7 +8,7 @@ import optax
 import pytest
 
 import regjax
-from regjax import regularizers, transforms
+from regjax import constraints, regularizers, transforms
 from regjax._src import blocks
 
 try:
@@ -418,3 +418,27 @@ def test_the_group_operator_runs_under_shard_map():
 
     got = jax.jit(shard_map(operator, mesh=mesh, in_specs=spec, out_specs=spec))(z)
     np.testing.assert_allclose(got, operator(z), rtol=1e-5, atol=1e-7)
+
+
+def test_a_group_without_leaves_keeps_its_state():
+    params = {"w": jnp.ones(3)}
+    for regularizer, dtype in ((regularizers.l1(0.1), None), (regularizers.group_lasso(0.1, axis=0), jnp.bfloat16)):
+        adam = transforms.proximal_adam(0.1, regularizer, mu_dtype=dtype)
+        for tx, tree in (
+            (optax.masked(adam, {"w": False}), params),
+            (optax.multi_transform({"a": adam, "b": optax.sgd(0.1)}, {"w": "b"}), params),
+            (adam, {}),
+        ):
+
+            def step(state, _, tx=tx, tree=tree):
+                return tx.update(tree, state, tree)[1], None
+
+            state, _ = jax.lax.scan(step, tx.init(tree), length=2)
+            chex.assert_trees_all_equal_shapes_and_dtypes(state, tx.init(tree))
+
+
+def test_an_empty_leaf_needs_no_axis():
+    params = {"w": jnp.ones((3, 2)), "empty": jnp.ones(0)}
+    tx = transforms.project(constraints.max_norm(1.0, axis=1))
+    updates, _ = tx.update(params, tx.init(params), params)
+    np.testing.assert_allclose(jnp.linalg.norm(params["w"] + updates["w"], axis=1), 1.0, rtol=1e-6)

@@ -409,11 +409,14 @@ def test_lanes_that_exchange_something_compute_nothing_when_all_drop():
 
         return jax.vmap(jax.grad(total, 1), axis_name="lanes")(seeds, x)
 
-    drop, keep = [0, 1, 2], [0, 1, 3]
-    gradients(jnp.asarray(drop), jnp.ones((3, 2, 2)))
+    # Which seeds drop depends on the form of JAX's random numbers.
+    ones = jnp.ones((1, 1))
+    dropped = {n: residual_block(jax.random.key(n), jnp.sin, ones, 0.6, mode="batch") == 1 for n in range(20)}
+    drop, keep = ([n for n in dropped if bool(dropped[n]) is yes] for yes in (True, False))
+    gradients(jnp.asarray(drop[:3]), jnp.ones((3, 2, 2)))
     jax.effects_barrier()
     assert not runs
-    gradients(jnp.asarray(keep), jnp.ones((3, 2, 2)))
+    gradients(jnp.asarray([*drop[:2], keep[0]]), jnp.ones((3, 2, 2)))
     jax.effects_barrier()
     assert runs
 

@@ -227,6 +227,7 @@ _OF_LAYERS = {
     "x": _FLOATING,
 }
 _OF_ONE_LAYER = {
+    ("DropBlock", "block_size"): _ELSEWHERE["stochastic.drop_block.block_size"],
     ("EmbeddingDropout", "inputs"): _INTEGERS,
     ("GhostBatchNorm", "mask"): st.one_of(_NOT_ARRAYS, _from({}, 0.5, 1j, jnp.ones(3), np.ones((9, 9, 9), bool))),
     ("Masksembles", "inputs"): st.one_of(_FLOATING, _from(0.5, jnp.ones(3), jnp.ones((3, 0)))),

@@ -54,7 +54,9 @@ def axis_kind(axis: Any, *, name: str = "axis") -> None:
 def float_dtype(name: str, value: Any) -> None:
     """Checks a dtype for floating numbers; None is whichever they have."""
     try:
-        floats = value is None or jnp.issubdtype(np.dtype(value), jnp.floating)
+        # An array would be taken for its dtype, which NumPy has deprecated.
+        is_array = isinstance(value, jax.Array | np.ndarray | np.generic)
+        floats = value is None or (not is_array and jnp.issubdtype(np.dtype(value), jnp.floating))
     except TypeError:
         floats = False
     if not floats:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from regjax._src.checks._kinds import instance
@@ -124,7 +125,7 @@ def has_init(value: Any) -> None:
 def step_shown(value: Any) -> int:
     """Returns the step at which schedules are asked; that of a state is an array."""
     in_array = (
-        isinstance(value, jax.Array | np.ndarray) and value.shape == () and np.issubdtype(value.dtype, np.integer)
+        isinstance(value, jax.Array | np.ndarray) and value.shape == () and jnp.issubdtype(value.dtype, jnp.integer)
     )
     return at_least("step", int(value) if in_array else value, 0)
 

@@ -47,5 +47,5 @@ def rescaled(target: Callable[[Array], Array], w: Array, have: Array) -> Array:
     """
     want = target(have)
     ratio = jnp.where(have > 0, want / jnp.where(have > 0, have, 1), 1)
-    # Equal norms may be infinite. What is multiplied by 1 stays what it is.
+    # Equal norms may be infinite. What is multiplied by 1 stays what it is, but for what a CPU takes for 0.
     return w * with_derivative_of(jnp.where(have == want, 1, ratio), ratio)

@@ -9,10 +9,8 @@ import jax
 import numpy as np
 
 from regjax._src import checks
-from regjax._src.paths import hidden_paths
-from regjax._src.tree import floating_paths, is_floating
 from regjax._src.types import PyTree
-from regjax.masks._mask import Mask
+from regjax.masks._mask import Mask, not_nothing
 from regjax.masks._patterns import path
 
 
@@ -49,10 +47,7 @@ class Function(Mask):
     function: Callable[[PyTree], Any]
 
     def selected(self, tree: PyTree) -> list[bool]:
-        result = as_mask(checks.mask_from_function(self.function(tree))).selected(tree)
-        floating = [chosen and is_floating(leaf) for chosen, leaf in zip(result, jax.tree.leaves(tree), strict=True)]
-        checks.mask_selects(self, any(floating) or bool(hidden_paths(tree)), floating_paths(tree))
-        return result
+        return not_nothing(self, as_mask(checks.mask_from_function(self.function(tree))).selected(tree), tree)
 
     def __repr__(self) -> str:
         return getattr(self.function, "__name__", repr(self.function))

@@ -8,7 +8,7 @@ from regjax._src.paths import hidden_paths
 from regjax._src.tree import floating_paths
 from regjax._src.types import PyTree
 from regjax.masks._as_mask import as_mask
-from regjax.masks._mask import Mask
+from regjax.masks._mask import Mask, not_nothing
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -19,8 +19,7 @@ class AllOf(Mask):
 
     def selected(self, tree: PyTree) -> list[bool]:
         result = [all(column) for column in zip(*(mask.selected(tree) for mask in self.masks), strict=True)]
-        checks.mask_selects(self, any(result) or bool(hidden_paths(tree)), floating_paths(tree))
-        return result
+        return not_nothing(self, result, tree)
 
     def __repr__(self) -> str:
         return f"all_of({', '.join(map(repr, self.masks))})"

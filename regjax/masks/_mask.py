@@ -2,7 +2,11 @@
 
 import abc
 
+import jax
+
 from regjax._src import checks
+from regjax._src.paths import hidden_paths
+from regjax._src.tree import floating_paths, is_complex, is_floating
 from regjax._src.types import PyTree
 
 
@@ -20,3 +24,14 @@ class Mask(abc.ABC):
     def __bool__(self) -> bool:
         """Refuses to be a bool: Optax would take a mask of ours for one, and so select everything."""
         return checks.mask_as_bool(self)
+
+
+def not_nothing(mask: Mask, chosen: list[bool], tree: PyTree) -> list[bool]:
+    """Returns what a mask has chosen, and refuses that it is nothing.
+
+    What a wrapper of Optax hides may have been meant. Complex leaves are refused by name, where the mask is resolved.
+    """
+    leaves = zip(chosen, jax.tree.leaves(tree), strict=True)
+    selects = any(yes and (is_floating(leaf) or is_complex(leaf)) for yes, leaf in leaves)
+    checks.mask_selects(mask, selects or bool(hidden_paths(tree)), floating_paths(tree))
+    return chosen

@@ -6,7 +6,7 @@ import re
 from regjax._src import checks, paths
 from regjax._src.tree import floating_paths
 from regjax._src.types import PyTree
-from regjax.masks._mask import Mask
+from regjax.masks._mask import Mask, not_nothing
 
 Pattern = str | re.Pattern[str]
 
@@ -22,12 +22,11 @@ class Patterns(Mask):
         floating = floating_paths(tree)
         for pattern in self.patterns:
             checks.pattern_found(pattern, any(paths.matches(pattern, text) for text in floating), floating)
-
-        def is_selected(text: str) -> bool:
-            return any(paths.matches(pattern, text) for pattern in self.patterns) != self.excluded
-
-        checks.mask_selects(self, any(map(is_selected, floating)) or bool(paths.hidden_paths(tree)), floating)
-        return list(map(is_selected, paths.leaf_paths(tree)))
+        chosen = [
+            any(paths.matches(pattern, text) for pattern in self.patterns) != self.excluded
+            for text in paths.leaf_paths(tree)
+        ]
+        return not_nothing(self, chosen, tree)
 
     def __repr__(self) -> str:
         return f"{'exclude' if self.excluded else 'path'}({', '.join(map(repr, self.patterns))})"

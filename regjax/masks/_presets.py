@@ -7,9 +7,8 @@ import jax
 import numpy as np
 
 from regjax._src import checks, paths
-from regjax._src.tree import floating_paths
 from regjax._src.types import PyTree
-from regjax.masks._mask import Mask
+from regjax.masks._mask import Mask, not_nothing
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -21,8 +20,7 @@ class MinNdim(Mask):
 
     def selected(self, tree: PyTree) -> list[bool]:
         result = [np.ndim(leaf) - self.stacked_axes >= self.minimum for leaf in jax.tree.leaves(tree)]
-        checks.mask_selects(self, any(result) or bool(paths.hidden_paths(tree)), floating_paths(tree))
-        return result
+        return not_nothing(self, result, tree)
 
     def __repr__(self) -> str:
         return f"min_ndim({self.minimum}, stacked_axes={self.stacked_axes})"
@@ -70,8 +68,7 @@ class NoBiasOrNorm(Mask):
 
     def selected(self, tree: PyTree) -> list[bool]:
         result = [not self._left_out(text.lower().split("/")) for text in paths.leaf_paths(tree)]
-        checks.mask_selects(self, any(result) or bool(paths.hidden_paths(tree)), floating_paths(tree))
-        return result
+        return not_nothing(self, result, tree)
 
     @staticmethod
     def _left_out(parts: list[str]) -> bool:

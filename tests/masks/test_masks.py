@@ -150,6 +150,26 @@ def test_what_leaves_nothing_is_refused(mask):
     assert masks.resolve(mask, hidden)["bias"] is False
 
 
+ONLY_THE_TABLE = {"table": True, "bias": False}
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [
+        masks.min_ndim(2),
+        masks.no_bias_or_norm(),
+        masks.exclude("bias"),
+        masks.all_of(None, ONLY_THE_TABLE),
+        lambda tree: ONLY_THE_TABLE,
+    ],
+    ids=["min_ndim", "no_bias_or_norm", "exclude", "all_of", "function"],
+)
+def test_integers_are_no_selection(mask):
+    tree = {"table": jnp.ones((2, 2), jnp.int32), "bias": jnp.ones(2)}
+    with pytest.raises(ValueError, match="`mask` must select a floating leaf"):
+        masks.resolve(mask, tree)
+
+
 def test_long_lists_of_paths_are_cut():
     tree = {f"layer_{i}": 1.0 for i in range(20)}
     with pytest.raises(ValueError, match="'layer_15' and 12 more"):

@@ -3,10 +3,13 @@
 import re
 import traceback
 
+import jax
+import jax.numpy as jnp
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+import regjax
 from tests.cases import NAMES
 from tests.hostile.calls import CALLS
 from tests.hostile.strategies import WITHOUT_KIND, refused
@@ -70,3 +73,10 @@ def test_wrong_arguments_are_refused_in_one_sentence(name, data):
 @few(1000)
 def test_many_wrong_arguments_are_refused_in_one_sentence(name, data):
     refuses(name, data)
+
+
+def test_arrays_are_neither_dtypes_nor_steps():
+    with pytest.raises(TypeError, match="`mu_dtype` must be a floating dtype or None, got an array"):
+        regjax.transforms.proximal_adam(0.1, regjax.regularizers.l1(0.1), mu_dtype=jnp.ones(2))
+    with pytest.raises(TypeError, match="`step` must be a Python integer, got an array of dtype key"):
+        regjax.diagnostics.describe(regjax.regularizers.l1(0.1), {"w": jnp.ones(2)}, step=jax.random.key(0))

@@ -2,9 +2,11 @@
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from regjax._src.blocks import is_large
 from regjax._src.explicit import within
@@ -30,6 +32,18 @@ def add(x: Array, y: Array) -> Array:
 def number(value: Scalar, dtype: jnp.dtype) -> Array:
     """Returns a strength, rate or bound in the dtype to compute in, whatever dtype it came in."""
     return within(jnp.asarray(value)).astype(dtype)
+
+
+def product(dtype: jnp.dtype, *values: Scalar) -> Array:
+    """Returns the product of strengths and rates in the dtype to compute in.
+
+    Of numbers that are known it is one constant. As a product the compiler would meet it in every leaf of a model.
+    """
+    if not all(isinstance(value, int | float | np.number) for value in values):
+        return functools.reduce(jnp.multiply, (number(value, dtype) for value in values))
+    with np.errstate(all="ignore"):  # what is out of range is infinite or 0, as in JAX
+        factors: list[Any] = [np.asarray(value).astype(dtype) for value in values]
+        return functools.reduce(np.multiply, factors)
 
 
 @jax.custom_jvp

@@ -5,13 +5,13 @@ import jax.numpy as jnp
 
 from regjax._src import checks
 from regjax._src.metric import inverse, map_in_metric
-from regjax._src.numerics import number
+from regjax._src.numerics import product
 from regjax._src.types import Array, PyTree, Scalar
 
 
 def soft_threshold(z: Array, threshold: Array) -> Array:
-    """Moves every entry towards 0 by `threshold`, and to 0 what is nearer."""
-    return _shrunk(z, jnp.broadcast_to(threshold, z.shape))
+    """Moves every entry towards 0 by `threshold`, of the shape of `z` or of (), and to 0 what is nearer."""
+    return _shrunk(z, threshold)
 
 
 @jax.custom_jvp
@@ -60,6 +60,6 @@ def l1(tree: PyTree, strength: Scalar, step_size: Scalar = 1.0, *, metric: PyTre
     checks.strength("step_size", step_size)
 
     def on_leaf(_: str, z: Array, d: Array | int) -> Array:
-        return soft_threshold(z, number(step_size, z.dtype) * number(strength, z.dtype) * inverse(d))
+        return soft_threshold(z, product(z.dtype, step_size, strength) * inverse(d))
 
     return map_in_metric(on_leaf, tree, metric)

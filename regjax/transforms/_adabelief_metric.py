@@ -1,7 +1,10 @@
 """The metric of AdaBelief."""
 
+from collections.abc import Callable
+from typing import Any
+
 from regjax._src import checks
-from regjax._src.types import Scalar
+from regjax._src.types import Array, Scalar
 from regjax.transforms._metric import Metric, metric_of, root, without_bias
 
 
@@ -41,4 +44,9 @@ def adabelief_metric(*, b2: Scalar = 0.999, eps: Scalar = 1e-16) -> Metric:
     """
     checks.rate_below_one("b2", b2)
     checks.strength("eps", eps)
-    return metric_of("adabelief_metric", "nu", lambda nu, state: root(without_bias(nu, b2, state.count), eps, 0.0))
+
+    def formula(state: Any) -> Callable[[Array], Array]:
+        unbiased = without_bias(state.nu, b2, state.count)
+        return lambda nu: root(unbiased(nu), eps, 0.0)
+
+    return metric_of("adabelief_metric", "nu", formula)

@@ -38,4 +38,4 @@ def adagrad_metric(*, eps: Scalar = 1e-7) -> Metric:
       <https://jmlr.org/papers/v12/duchi11a.html>`_, 2011, whose composite mirror descent is this step
     """
     checks.above("eps", eps, 0)
-    return metric_of("adagrad_metric", "sum_of_squares", lambda total, _: root(total, 0.0, eps))
+    return metric_of("adagrad_metric", "sum_of_squares", lambda _: lambda total: root(total, 0.0, eps))

@@ -1,7 +1,10 @@
 """The metric of Adam and its kin."""
 
+from collections.abc import Callable
+from typing import Any
+
 from regjax._src import checks
-from regjax._src.types import Scalar
+from regjax._src.types import Array, Scalar
 from regjax.transforms._metric import Metric, metric_of, root, without_bias
 
 
@@ -43,7 +46,12 @@ def adam_metric(*, b2: Scalar = 0.999, eps: Scalar = 1e-8, eps_root: Scalar = 0.
     checks.rate_below_one("b2", b2)
     checks.strength("eps", eps)
     checks.strength("eps_root", eps_root)
-    return metric_of("adam_metric", "nu", lambda nu, state: root(without_bias(nu, b2, state.count), eps, eps_root))
+
+    def formula(state: Any) -> Callable[[Array], Array]:
+        unbiased = without_bias(state.nu, b2, state.count)
+        return lambda nu: root(unbiased(nu), eps, eps_root)
+
+    return metric_of("adam_metric", "nu", formula)
 
 
 def amsgrad_metric(*, eps: Scalar = 1e-8, eps_root: Scalar = 0.0) -> Metric:
@@ -78,4 +86,4 @@ def amsgrad_metric(*, eps: Scalar = 1e-8, eps_root: Scalar = 0.0) -> Metric:
     """
     checks.strength("eps", eps)
     checks.strength("eps_root", eps_root)
-    return metric_of("amsgrad_metric", "nu_max", lambda nu_max, _: root(nu_max, eps, eps_root))
+    return metric_of("amsgrad_metric", "nu_max", lambda _: lambda nu_max: root(nu_max, eps, eps_root))

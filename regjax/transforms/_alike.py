@@ -1,12 +1,13 @@
 """Many leaves of one shape as one array."""
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from regjax._src.blocks import stored
+from regjax._src.sharing import once_per_shape
 from regjax._src.types import Array
 from regjax.transforms._in_turn import InTurn
 from regjax.transforms._updates import emitted
@@ -15,39 +16,75 @@ from regjax.transforms._updates import emitted
 _MANY = 8
 # How many leaves are put into one array. Taking each out of it is a program of its own for the compiler, which is the
 # same in all arrays: longer ones have more of them.
-_CHUNK = 32
+_CHUNK = 40
 
 
-def many_alike(turns: InTurn[Any], kinds: Iterable[tuple[int, Hashable]]) -> list[list[int]]:
-    """Returns the places of leaves to compute together, which have one kind, shape and dtype.
-
-    A place may be there twice. On one device only, because others may hold parts of them.
+def alike(turns: InTurn[Any], kinds: dict[int, Hashable]) -> list[list[int]]:
+    """Returns the places of leaves of one kind, shape and dtype, for each of them.
 
     Args:
       turns: the leaves.
-      kinds: places, and what has to be the same for leaves to be computed together.
+      kinds: what else has to be the same for leaves to be computed alike, by their places.
     """
     found: dict[Hashable, list[int]] = {}
-    for at, kind in kinds:
+    for at, kind in kinds.items():
         u, p = turns.us[at], turns.ps[at]
-        if jax.device_count() == 1 and p.size:
-            found.setdefault((kind, p.shape, p.dtype, jnp.result_type(u)), []).append(at)
+        found.setdefault((kind, p.shape, p.dtype, jnp.result_type(u)), []).append(at)
+    return list(found.values())
+
+
+def many_alike(turns: InTurn[Any], kinds: dict[int, Hashable]) -> list[list[list[int]]]:
+    """Returns the places of many leaves that are alike in parts of one length, each to be computed as one array.
+
+    A place may be there twice. On one device only, because others may hold parts of them.
+    """
     return [
         # The last leaf fills up the last array: one of another length would be all new to the compiler.
-        places[start : start + _CHUNK] + [places[-1]] * max(start + _CHUNK - len(places), 0) * (len(places) > _CHUNK)
-        for places in found.values()
-        for start in range(0, len(places), _CHUNK)
-        if len(places) >= _MANY
+        [
+            places[start : start + _CHUNK]
+            + [places[-1]] * max(start + _CHUNK - len(places), 0) * (len(places) > _CHUNK)
+            for start in range(0, len(places), _CHUNK)
+        ]
+        for places in alike(turns, kinds)
+        if len(places) >= _MANY and turns.ps[places[0]].size and jax.device_count() == 1
     ]
 
 
-def stacked(turns: InTurn[Any], places: list[int], *columns: list[Any]) -> list[Array]:
-    """Returns the updates, the parameters and other arrays of some leaves of one shape, each as one array."""
-    us = [emitted(jnp.asarray(turns.us[at]), turns.us[at], turns.ps[at]) for at in places]
-    return [_stack(arrays) for arrays in (us, [turns.ps[at] for at in places], *columns)]
+def move_alike(
+    turns: InTurn[Any],
+    parts: list[list[int]],
+    operator: Callable[..., Array],
+    *columns: dict[int, Any],
+    after: Array | None,
+) -> Array | None:
+    """Moves leaves of one kind, those of a part as one array with a leading axis.
+
+    Args:
+      turns: the leaves.
+      parts: the places of the leaves of each part; all have one shape, and all parts one length.
+      operator: from the updates, the parameters and their companions to new updates, `operator(after, u, p, *others)`.
+      *columns: companions of the leaves, by their places.
+      after: a number that the first part may wait for, if any.
+
+    Returns:
+      A number that is known after the last part.
+    """
+    count = len(parts[0])
+
+    def on_part(_: str, after: Array | None, *leaves: Any) -> tuple[Array, list[Array]]:
+        us, ps, *others = (_stack(leaves[start : start + count]) for start in range(0, len(leaves), count))
+        moved = operator(after, emitted(us, us, ps), ps, *others)
+        return moved[(0,) * moved.ndim], _unstacked(moved, ps)
+
+    leaves = dict(enumerate(turns.us)), dict(enumerate(turns.ps)), *columns
+    shared = once_per_shape(on_part, [turns.ps[at] for part in parts for at in part])
+    for part in parts:
+        after, moved = shared("", after, *(column[at] for column in leaves for at in part))
+        turns.done.update(zip(part, moved, strict=True))
+    return after
 
 
-def unstacked(array: Array, known: Array) -> list[Array]:
+def _unstacked(array: Array, known: Array) -> list[Array]:
     """Returns what was stacked.
 
     Args:
@@ -80,7 +117,7 @@ def _stored_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> 
     return _stored(*primals), tangents[0]
 
 
-def _stack(arrays: list[Any]) -> Array:
+def _stack(arrays: Sequence[Any]) -> Array:
     # A reshape for each array would be one more thing to compile for each.
     if len(arrays) == 1 or not arrays[0].ndim:
         return jnp.stack(arrays)

@@ -8,7 +8,7 @@ import optax
 
 from regjax import masks
 from regjax._src import checks, recorder
-from regjax._src.numerics import number
+from regjax._src.numerics import product
 from regjax._src.paths import leaf_paths
 from regjax._src.shown import plain
 from regjax._src.tree import align
@@ -121,16 +121,14 @@ def decoupled_weight_decay(
         rate = value_at(weight_decay, state.step)
         scale = 1.0 if learning_rate is None else value_at(learning_rate, state.step)
 
-        def on_leaf(u: Array, p: Array, kept: bool, target: Array | float) -> Array:
-            if not kept:
-                return u
-            distance = p - number(target, p.dtype)
-            decayed = u - number(scale, u.dtype) * number(rate, u.dtype) * distance
+        def on_leaf(u: Array, p: Array, *target: Array) -> Array:
+            distance = p - target[0].astype(p.dtype) if target else p
+            decayed = u - product(u.dtype, scale, rate) * distance
             return jnp.where(u * distance <= 0, decayed, u) if cautious else decayed
 
         keep = masks.resolve(which, params)
-        target = jax.tree.map(lambda _: 0.0, keep) if anchor is None else state.anchor
-        updates = map_updates(on_leaf, updates, params, keep, target)
+        anchors = [] if anchor is None else [state.anchor]
+        updates = map_updates(on_leaf, updates, params, *anchors, keep=keep)
         return updates, DecoupledWeightDecayState(jnp.asarray(optax.safe_increment(state.step)), state.anchor)
 
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from regjax._src import checks
-from regjax._src.numerics import number, widen
+from regjax._src.numerics import compute_dtype, number, widen
 from regjax._src.sharing import once_per_shape
 from regjax._src.types import Array, PyTree, Scalar
 
@@ -57,13 +57,14 @@ def nodes_of(state: PyTree, classes: tuple[str, ...]) -> list[Any]:
     return [node for node in jax.tree.leaves(state, is_leaf=is_sought) if is_sought(node)]
 
 
-def metric_of(name: str, moment: str, formula: Callable[[Array, Any], Array]) -> Metric:
-    """Returns the metric `formula(moment, node)` of the one node in a state that the function `name` reads."""
+def metric_of(name: str, moment: str, formula: Callable[[Any], Callable[[Array], Array]]) -> Metric:
+    """Returns the metric `formula(node)(moment)` of the one node in a state that the function `name` reads."""
 
     def weights(state: PyTree) -> Weights:
         nodes = nodes_of(state, STATES[name])
         checks.one_state(STATES[name], len(nodes))
-        return Weights(getattr(nodes[0], moment), lambda leaf: formula(widen(leaf), nodes[0]))
+        of_node = formula(nodes[0])
+        return Weights(getattr(nodes[0], moment), lambda leaf: of_node(widen(leaf)))
 
     def diagonal(state: PyTree) -> PyTree:
         return as_tree(weights(state))
@@ -105,11 +106,20 @@ def refuse_identity(state: PyTree) -> None:
     checks.no_sign_method(bool(nodes_of(state, ("ScaleByLionState",))))
 
 
-def without_bias(moment: Array, decay: Scalar, count: Array) -> Array:
-    """Returns a moment without its bias towards 0, from which it started."""
-    return moment / (1 - number(decay, moment.dtype) ** count.astype(moment.dtype))
+def without_bias(moments: PyTree, decay: Scalar, count: Array) -> Callable[[Array], Array]:
+    """Returns what takes the bias towards 0, from which it started, from one of these moments.
+
+    Moments come in the dtype to compute in. The bias is computed once: the compiler would look at it anew in each leaf.
+    """
+    dtypes = {compute_dtype(leaf) for leaf in jax.tree.leaves(moments)}
+    left = {dtype: 1 - number(decay, dtype) ** count.astype(dtype) for dtype in dtypes}
+    return lambda moment: moment / left[moment.dtype]
 
 
 def root(square: Array, eps: Scalar, eps_root: Scalar) -> Array:
     """Returns the root of a second moment with what keeps it from 0."""
-    return jnp.sqrt(square + number(eps_root, square.dtype)) + number(eps, square.dtype)
+    return _plus(jnp.sqrt(_plus(square, eps_root)), eps)
+
+
+def _plus(array: Array, small: Scalar) -> Array:
+    return array if isinstance(small, int | float) and small == 0 else array + number(small, array.dtype)

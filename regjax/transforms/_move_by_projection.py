@@ -13,7 +13,7 @@ from regjax._src.units import passed_by, rescaled, rescaled_along, unit_axes
 from regjax.constraints import Constraint
 from regjax.constraints._constraint import SingleConstraint
 from regjax.constraints._intersection import Intersection
-from regjax.transforms._alike import many_alike, stacked, unstacked
+from regjax.transforms._alike import many_alike, move_alike
 from regjax.transforms._in_turn import InTurn
 from regjax.transforms._updates import move_leaf_to
 
@@ -47,12 +47,10 @@ def move_by_projection(constraint: Constraint, updates: PyTree, params: PyTree) 
             last = have[(0,) * have.ndim]
             turns.done[at] = move_leaf_to(functools.partial(rescaled, target, have=have), same_u, p)
     small = {leaf.at: leaf for leaf in _rescaled_leaves(turns) if turns.ps[leaf.at].size <= _SMALL}
-    for places in many_alike(turns, ((at, (id(term), axes)) for at, (term, _, _, axes) in small.items())):
-        _, target, _, axes = small[places[0]]
-        us, ps = stacked(turns, places)
-        own_axes = tuple(axis + 1 for axis in axes)
-        moved = move_leaf_to(functools.partial(rescaled_along, target, axes=own_axes), us, ps)
-        turns.done.update(zip(places, unstacked(moved, ps), strict=True))
+    for parts in many_alike(turns, {at: (id(leaf.term), leaf.axes) for at, leaf in small.items()}):
+        _, target, _, axes = small[parts[0][0]]
+        rescale = functools.partial(rescaled_along, target, axes=tuple(axis + 1 for axis in axes))
+        move_alike(turns, parts, lambda _, u, p, to=rescale: move_leaf_to(to, u, p), after=None)
     if any(isinstance(term, Intersection) for term, _ in turns.terms):
         turns.move_rest(lambda term, keep, tree: term.projection_of_selected(keep, tree))
     else:

@@ -1,6 +1,6 @@
 """Following updates by a proximal operator."""
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -11,18 +11,18 @@ from regjax._src.groups import leaf_axes
 from regjax._src.types import Array, PyTree, Scalar
 from regjax.regularizers import Regularizer
 from regjax.regularizers._regularizer import SingleRegularizer
-from regjax.transforms._alike import many_alike, stacked, unstacked
+from regjax.transforms._alike import alike, many_alike, move_alike
 from regjax.transforms._in_turn import InTurn
 from regjax.transforms._metric import Weights
 from regjax.transforms._updates import move_leaf_to
 
 
 class _Alike(NamedTuple):
-    """Leaves of one shape whose groups an operator measures: one large leaf, or many small ones."""
+    """Leaves of one shape whose groups an operator measures: large leaves, or many small ones to put together."""
 
     term: SingleRegularizer
     axes: tuple[int, ...]
-    places: list[int]
+    parts: list[list[int]]
 
 
 def move_by_prox(
@@ -38,20 +38,22 @@ def move_by_prox(
     leaves = [] if weights is None else [turns.beside("metric", weights.leaves, selected)]
     formula = None if weights is None else weights.formula
     after = None
-    for term, axes, places in _large(turns) + (_many(turns) if weights is not None else []):
-        metric = [[_full(turns.paths[at], column[at], turns.ps[at]) for at in places] for column in leaves]
-        arrays = stacked(turns, places, *metric)
-        shape, own_axes = merged(arrays[0].shape, tuple(axis + 1 for axis in axes))
+    for term, axes, parts in _large(turns) + (_many(turns) if weights is not None else []):
 
-        def step(
-            u: Array, p: Array, *own: Array, term: SingleRegularizer = term, axes: tuple[int, ...] = own_axes
+        def on_part(
+            after: Array | None, u: Array, *rest: Array, term: SingleRegularizer = term, own: tuple[int, ...] = axes
         ) -> Array:
-            d = () if formula is None else map(formula, own)
-            return move_leaf_to(lambda z: term.prox_of_groups(z, axes, step_size, *d), u, p)
+            shape, axes = merged(u.shape, tuple(axis + 1 for axis in own))
 
-        moved = in_blocks(step, own_axes, *(array.reshape(shape) for array in arrays), after=after)
-        after = moved[(0,) * moved.ndim]
-        turns.done.update(zip(places, unstacked(moved.reshape(arrays[1].shape), arrays[1]), strict=True))
+            def step(u: Array, p: Array, *own: Array) -> Array:
+                d = () if formula is None else map(formula, own)
+                return move_leaf_to(lambda z: term.prox_of_groups(z, axes, step_size, *d), u, p)
+
+            return in_blocks(step, axes, *(a.reshape(shape) for a in (u, *rest)), after=after).reshape(u.shape)
+
+        places = {at for part in parts for at in part}
+        metric = [{at: _full(turns.paths[at], column[at], turns.ps[at]) for at in places} for column in leaves]
+        after = move_alike(turns, parts, on_part, *metric, after=after)
     for term, places in turns.terms:
         keywords = term.keywords
         anchor = [turns.beside("anchor", keywords["anchor"], places)] if "anchor" in keywords else []
@@ -66,14 +68,18 @@ def move_by_prox(
 
 def _large(turns: InTurn[SingleRegularizer]) -> list[_Alike]:
     """Returns the leaves to compute in blocks."""
-    return [_Alike(term, axes, [at]) for term, at, axes in _measured(turns) if is_cut(turns.ps[at].shape, axes)]
+    found = {at: (term, axes) for term, at, axes in _measured(turns) if is_cut(turns.ps[at].shape, axes)}
+    return [_Alike(*found[places[0]], [[at] for at in places]) for places in alike(turns, _kinds(found))]
 
 
 def _many(turns: InTurn[SingleRegularizer]) -> list[_Alike]:
     """Returns the leaves to compute together: each array has a loop of its own, and loops take the compiler long."""
-    kinds = {at: (term, axes) for term, at, axes in _measured(turns) if not is_cut(turns.ps[at].shape, axes)}
-    places = many_alike(turns, ((at, (id(term), axes)) for at, (term, axes) in kinds.items()))
-    return [_Alike(*kinds[some[0]], some) for some in places]
+    found = {at: (term, axes) for term, at, axes in _measured(turns) if not is_cut(turns.ps[at].shape, axes)}
+    return [_Alike(*found[parts[0][0]], parts) for parts in many_alike(turns, _kinds(found))]
+
+
+def _kinds(found: dict[int, tuple[SingleRegularizer, tuple[int, ...]]]) -> dict[int, Hashable]:
+    return {at: (id(term), axes) for at, (term, axes) in found.items()}
 
 
 def _measured(turns: InTurn[SingleRegularizer]) -> Iterator[tuple[SingleRegularizer, int, tuple[int, ...]]]:

@@ -109,9 +109,8 @@ def proximal_adam(
     else:
         moments = optax.scale_by_adam(b1, b2, eps, eps_root, mu_dtype, nesterov=nesterov)
         metric = adam_metric(b2=b2, eps=eps, eps_root=eps_root)
-    # Operators of groups need d itself. With `mu_dtype` the state has fewer digits of the first moment than Optax uses.
-    divides = mu_dtype is not None or any("axis" in term.keywords for term in regularizer.terms())
-    moments = scale_by_adam(moments, metric, b1, nesterov, divides=divides)
+    needs_d_itself = any("axis" in term.keywords for term in regularizer.terms())  # operators of groups
+    moments = scale_by_adam(moments, metric, b1, nesterov, divides=needs_d_itself)
     rate: Any = learning_rate  # Optax's own type of numbers is another
     adam = optax.chain(moments, optax.scale_by_learning_rate(rate))
     if weight_decay is not None:

@@ -1,5 +1,6 @@
 """The metric of RMSprop."""
 
+from collections.abc import Callable
 from typing import Any
 
 from regjax._src import checks
@@ -49,8 +50,9 @@ def rmsprop_metric(*, decay: Scalar = 0.9, eps: Scalar = 1e-8, eps_in_sqrt: bool
     checks.flag("eps_in_sqrt", eps_in_sqrt)
     outside, inside = (0.0, eps) if eps_in_sqrt else (eps, 0.0)
 
-    def formula(nu: Array, state: Any) -> Array:
+    def formula(state: Any) -> Callable[[Array], Array]:
         counted = "count" in state._fields
-        return root(without_bias(nu, decay, state.count) if counted else nu, outside, inside)
+        unbiased = without_bias(state.nu, decay, state.count) if counted else lambda nu: nu
+        return lambda nu: root(unbiased(nu), outside, inside)
 
     return metric_of("rmsprop_metric", "nu", formula)

@@ -1,5 +1,6 @@
 """The direction of Adam."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -23,8 +24,8 @@ def scale_by_adam(
       b1: the decay of its first moment.
       nesterov: whether that looks ahead.
       divides: whether the direction is divided by d, as Optax does, and not multiplied by 1 / d. The thresholds of a
-        proximal operator in the metric d are multiples of 1 / d as well: the compiler then divides once for both, and
-        division is most of the arithmetic of a step.
+        proximal operator in the metric d may be multiples of 1 / d as well: the compiler then divides once for both,
+        and division is most of the arithmetic of a step.
     """
 
     def update_fn(updates: PyTree, state: Any, params: PyTree = None) -> tuple[PyTree, Any]:
@@ -37,16 +38,17 @@ def scale_by_adam(
         columns = [structure.flatten_up_to(getattr(state, name)) for name in names]
         # What has no leaves still counts.
         _, after = update([], state._replace(**{name: [] for name in names}))
-        formula = read(metric, after).formula
+        formula = read(metric, state._replace(count=after.count)).formula
+        first_moment = _first_moment((gradients, state), b1, after.count, nesterov)
 
         def on_leaf(_: str, gradient: Any, *moments: Any) -> tuple[Any, ...]:
             own = state._replace(**{name: [moment] for name, moment in zip(names, moments, strict=True)})
             [direction], own = update([gradient], own)
             [second] = read(metric, own).leaves
-            # In another dtype Optax had more digits when it divided.
-            if not divides and gradient is not None and second.dtype == compute_dtype(second):
-                moment = _first_moment(widen(gradient), widen(own.mu[0]), b1, after.count, nesterov)
-                direction = (moment * (1 / formula(second))).astype(direction.dtype)
+            # Of moments in a narrower dtype Optax had more digits when it divided.
+            if gradient is not None and all(m.dtype == compute_dtype(m) for m in (own.mu[0], second)):
+                moment, d = first_moment(widen(gradient), widen(own.mu[0])), formula(second)
+                direction = (moment / d if divides else moment * (1 / d)).astype(direction.dtype)
             return direction, *(getattr(own, name)[0] for name in names)
 
         shared = once_per_shape(on_leaf, gradients)
@@ -57,8 +59,9 @@ def scale_by_adam(
     return optax.GradientTransformation(adam.init, update_fn)
 
 
-def _first_moment(gradient: Array, mu: Array, b1: Scalar, count: Array, nesterov: bool) -> Array:
+def _first_moment(moments: PyTree, b1: Scalar, count: Array, nesterov: bool) -> Callable[[Array, Array], Array]:
+    now = without_bias(moments, b1, count)
     if not nesterov:
-        return without_bias(mu, b1, count)
-    ahead = without_bias(mu, b1, jnp.asarray(optax.safe_increment(count)))
-    return jnp.asarray(b1 * ahead + (1 - b1) * without_bias(gradient, b1, count))
+        return lambda _, mu: now(mu)
+    ahead = without_bias(moments, b1, jnp.asarray(optax.safe_increment(count)))
+    return lambda gradient, mu: jnp.asarray(b1 * ahead(mu) + (1 - b1) * now(gradient))

@@ -13,20 +13,25 @@ from regjax._src.tree import is_floating
 from regjax._src.types import Array, PyTree, Scalar, ScalarOrSchedule
 
 
-def map_updates(function: Callable[..., Array], updates: PyTree, params: PyTree, *rest: PyTree) -> PyTree:
-    """Maps `function(update, param, *rest)` over the leaves that an optimizer moves.
+def map_updates(
+    function: Callable[..., Array], updates: PyTree, params: PyTree, *rest: PyTree, keep: PyTree = None
+) -> PyTree:
+    """Maps `function(update, param, *rest)` over the leaves that an optimizer moves, of those that `keep` selects.
 
-    Both arrive in the dtype to compute in, and the result is cast by :func:`emitted`. Where there is no update (None),
-    or the parameter is not floating, the update is passed on as it is.
+    Both arrive in the dtype to compute in, and the result is cast by :func:`emitted`, as are the updates of leaves that
+    are not selected. Where there is no update (None), or the parameter is not floating, it is passed on as it is.
     """
     structure, us, ps = aligned(updates, params)
     columns = [structure.flatten_up_to(tree) for tree in rest]
+    selected = [True] * len(us) if keep is None else structure.flatten_up_to(keep)
     moved = once_per_shape(lambda _, u, p, *others: emitted(function(*_widened(u, p), *others), u, p), ps)
 
-    def on_leaf(u: Any, p: Any, *others: Any) -> Any:
-        return moved("", u, p, *others) if moves(u, p) else u
+    def on_leaf(yes: Any, u: Any, p: Any, *others: Any) -> Any:
+        if not moves(u, p):
+            return u
+        return moved("", u, p, *others) if yes else emitted(jnp.asarray(u), u, p)
 
-    return structure.unflatten(map(on_leaf, us, ps, *columns))
+    return structure.unflatten(map(on_leaf, selected, us, ps, *columns))
 
 
 def move_to(operator: Callable[[PyTree], PyTree], updates: PyTree, params: PyTree) -> PyTree:
@@ -57,7 +62,7 @@ def _to(x: Array, z: Array, u: Any, p: Any) -> Array:
     wide_u, wide_p = _widened(u, p)
     # The operator may do nothing at a strength of 0, and depend on the strength.
     difference = x - wide_p
-    return emitted(with_derivative_of(jnp.where(x == z, wide_u, difference), difference), u, p)
+    return emitted(with_derivative_of(jax.lax.select(x == z, wide_u, difference), difference), u, p)
 
 
 def emitted(update: Array, u: Any, p: Any) -> Array:

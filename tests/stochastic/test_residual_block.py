@@ -9,6 +9,7 @@ import pytest
 
 from regjax.stochastic import residual_block, stochastic_depth
 from regjax.stochastic._subset import kept_rows
+from tests.jaxprs import equations
 
 MODES = ["row", "batch", "subset", "skip"]
 TRACED_MODES = ["row", "batch", "skip"]
@@ -449,19 +450,6 @@ def test_what_is_dropped_may_have_infinite_derivatives():
         )
     )(jnp.zeros((10, 1, 1)))
     np.testing.assert_array_equal(of_mapped[:, 0, 0], gradients)
-
-
-def equations(jaxpr, name):
-    """Returns all equations of a program whose primitive has this in its name, those within others too."""
-    found = []
-    for equation in jaxpr.eqns:
-        if name in equation.primitive.name:
-            found.append(equation)
-        for inner in jax.tree.leaves(equation.params, is_leaf=lambda leaf: hasattr(leaf, "eqns")):
-            within = getattr(inner, "jaxpr", inner)
-            if hasattr(within, "eqns"):
-                found += equations(within, name)
-    return found
 
 
 def test_a_map_over_a_sharded_axis_shards_what_the_gradient_of_skip_computes():

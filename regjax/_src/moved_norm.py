@@ -14,7 +14,7 @@ from regjax._src.types import Array
 # Rows that are added up before they are added to the others, fewer where they are long.
 _MOST_ROWS = 8
 _ROWS_SIZE = 2**13
-# Entries of the groups that are measured at a time where each lies in one piece.
+# Entries of the groups that are measured at a time where each lies in one piece: enough for several cores.
 _GROUPS_SIZE = 2**15
 
 

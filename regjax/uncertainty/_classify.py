@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 
 from regjax._src import checks
 from regjax._src.explicit import zeros_like
@@ -44,12 +43,12 @@ class _Summary(NamedTuple):
 def _update(summary: _Summary, chunk: Chunk) -> _Summary:
     def mean(before: Array, values: Array) -> Array:
         # What is added shrinks as the mean settles: a sum would lose digits, and equal samples not be their own mean.
-        return before + jnp.sum(chunk.select(values - before[None]), axis=0) / chunk.total.astype(before.dtype)
+        return before + chunk.sum(values - before[None]) / chunk.total.astype(before.dtype)
 
     return _Summary(
         probabilities=mean(summary.probabilities, chunk.samples.probabilities),
         entropy=mean(summary.entropy, chunk.samples.entropy),
-        votes=summary.votes + jnp.sum(chunk.select(chunk.samples.votes), axis=0, dtype=jnp.int32),
+        votes=summary.votes + chunk.sum(chunk.samples.votes),
     )
 
 

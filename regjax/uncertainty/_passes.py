@@ -34,6 +34,31 @@ class Chunk(NamedTuple):
         """Returns `values` of shape `[size, ...]` with zeros where they are not valid."""
         return jnp.where(self.valid.reshape((-1,) + (1,) * (values.ndim - 1)), values, jnp.zeros_like(values))
 
+    def sum(self, values: Array) -> Array:
+        """Returns the sum of the valid ones of `values` of shape `[size, ...]`."""
+        return _sum_of_slices(self.select(values))
+
+
+# How many slices are added in one pass over memory.
+_AT_ONCE = 8
+
+
+def _sum_of_slices(values: Array) -> Array:
+    """Returns the sum over the leading axis.
+
+    On a CPU XLA takes up to fifty times as long for that as for adding one slice after the other.
+    """
+
+    def one_by_one(values: Array) -> Array:
+        rest = len(values) - 1
+
+        def add(i: Array, total: Array) -> Array:
+            return total + jax.lax.dynamic_index_in_dim(values, i, keepdims=False)
+
+        return jax.lax.fori_loop(1, len(values), add, values[0], unroll=min(_AT_ONCE, rest)) if rest else values[0]
+
+    return jax.lax.platform_dependent(values, cpu=one_by_one, default=lambda values: jnp.sum(values, 0, values.dtype))
+
 
 def check_arguments(fn: Any, key: Key, num_samples: int, batch_size: int | None) -> tuple[int, int]:
     """Returns the number of samples and how many to run at a time."""

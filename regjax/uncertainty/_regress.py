@@ -39,9 +39,9 @@ def _merge(moments: _Moments, values: Array, chunk: Chunk) -> _Moments:
     reference = jnp.where(chunk.before == 0, jax.lax.stop_gradient(values[0]), moments.reference)
     before, total = chunk.before.astype(values.dtype), chunk.total.astype(values.dtype)
     count = total - before
-    deviation = chunk.select(values - reference[None] - moments.mean[None])
-    shift = jnp.sum(deviation, axis=0) / count
-    within = jnp.sum(jnp.square(chunk.select(deviation - shift[None])), axis=0)
+    deviation = values - reference[None] - moments.mean[None]
+    shift = chunk.sum(deviation) / count
+    within = chunk.sum(jnp.square(deviation - shift[None]))
     between = jnp.square(shift) * (before * (count / total))
     return _Moments(
         reference=reference,

@@ -5,6 +5,7 @@ import pytest
 
 import regjax
 from regjax.uncertainty import expected_entropy, mutual_information, predictive_entropy, variation_ratio
+from regjax.uncertainty._measures import vote
 
 MEASURES = [predictive_entropy, expected_entropy, mutual_information, variation_ratio]
 ENTROPIES = MEASURES[:3]
@@ -115,3 +116,12 @@ def test_refuses_shapes(measure, shape):
 def test_refuses_integers(measure):
     with pytest.raises(TypeError, match="`probabilities` must be a floating array, got dtype int32"):
         measure(jnp.zeros((2, 3), jnp.int32))
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float16])
+def test_votes_are_those_of_an_argmax(dtype):
+    inf, nan = np.inf, np.nan
+    p = [[0.1, 0.7, 0.2], [0.4, 0.4, 0.2], [0, 0, 0], [0.9, nan, nan], [nan, 0, 1], [inf, 1, inf], [-inf, -inf, -inf]]
+    p = jnp.array(p, dtype)
+    np.testing.assert_array_equal(vote(p), jax.nn.one_hot(jnp.argmax(p, -1), 3, dtype=jnp.int32))
+    np.testing.assert_array_equal(jax.vmap(vote)(p[:, None])[:, 0], vote(p))

@@ -15,7 +15,7 @@ from regjax._src.types import Array
 _MOST_ROWS = 8
 _ROWS_SIZE = 2**13
 # Entries of the groups that are measured at a time where each lies in one piece: enough for several cores.
-_GROUPS_SIZE = 2**15
+_GROUPS_SIZE = 2**20
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(3,))

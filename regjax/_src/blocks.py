@@ -31,15 +31,18 @@ def is_early(after: Array) -> Array:
     return after > jnp.inf
 
 
+def waiting(array: Array, after: Array) -> Array:
+    """Returns `array`, which the compiler can't use before `after` is known."""
+    return jnp.where(is_early(after), jnp.zeros_like(array), array)
+
+
 def stored(array: Array, after: Array) -> Array:
     """Returns `array`, on a CPU computed once and not before `after` is known.
 
     Left to itself the compiler computes it again in everything that uses it.
     """
     # The loop never runs. The compiler does not know: it has to store what goes into the loop.
-    early = is_early(after)
-    start = early, jnp.where(early, jnp.zeros_like(array), array)
-    return jax.lax.while_loop(_is_on, _ended, start)[1]
+    return jax.lax.while_loop(_is_on, _ended, (is_early(after), waiting(array, after)))[1]
 
 
 # Each is one object, by which JAX knows outside of `jit` that it has compiled the loop already.
@@ -106,9 +109,8 @@ def in_blocks(
 
     def blocked(array: Array, *others: Array) -> Array:
         if after is not None:
-            early = is_early(after)
-            array = jnp.where(early, jnp.zeros_like(array), array)
-            others = tuple(jnp.where(early, jnp.zeros_like(other), other) for other in others)
+            array = waiting(array, after)
+            others = tuple(waiting(other, after) for other in others)
         out = jax.lax.fori_loop(0, whole, lambda i, out: on_block(i * length, length, out, *others), array)
         return on_block(whole * length, rest, out, *others) if rest else out
 

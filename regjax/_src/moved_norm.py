@@ -7,15 +7,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from regjax._src.blocks import stored
+from regjax._src.blocks import merged, stored, waiting
 from regjax._src.numerics import add, in_range, norm, norm_in_range
 from regjax._src.types import Array
 
-# Rows that are added up before they are added to the others, fewer where they are long.
-_MOST_ROWS = 8
-_ROWS_SIZE = 2**13
-# Entries of the groups that are measured at a time where each lies in one piece: enough for several cores.
-_GROUPS_SIZE = 2**20
+# From how many columns on rows are added up in a loop: XLA takes far longer for the sum of long rows on some versions.
+_WIDE = 2**13
+# Rows that are added up before they are added to the others.
+_ROWS = 4
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(3,))
@@ -36,7 +35,9 @@ def moved_norm(u: Array, p: Array, after: Array, axes: tuple[int, ...]) -> tuple
 
     def in_turn(u: Array, p: Array, after: Array) -> tuple[Array, Array]:
         u = stored(u, after)
-        return u, in_range(jnp.sqrt(_sum_of_squares(u, p, axes)), axes, add, p, u)
+        have = in_range(jnp.sqrt(_sum_of_squares(u, p, axes)), axes, add, p, u)
+        # To the compiler it is another `u`: it would store `p + u` if what measures and what moves had it in common.
+        return waiting(u, have[(0,) * have.ndim]), have
 
     def plain(u: Array, p: Array, _: Array) -> tuple[Array, Array]:
         return u, norm_in_range(add(p, u), axes)
@@ -53,16 +54,15 @@ def _moved_norm_jvp(axes: tuple[int, ...], primals: Any, tangents: Any) -> Any:
 
 def _sum_of_squares(u: Array, p: Array, axes: tuple[int, ...]) -> Array:
     kept = tuple(1 if a in axes else n for a, n in enumerate(p.shape))
-    count, size = math.prod(kept), math.prod(p.shape[a] for a in axes)
-    if axes == tuple(range(len(axes))) and count > 1:
-        return _of_columns(u.reshape(size, count), p.reshape(size, count)).reshape(kept)
-    if axes == tuple(range(p.ndim - len(axes), p.ndim)) and count > 1:
-        return _of_rows(u.reshape(count, size), p.reshape(count, size)).reshape(kept)
-    return jnp.sum(jnp.square(add(p, u)), axes, keepdims=True)
+    shape, axes = merged(p.shape, axes)
+    u, p = u.reshape(shape), p.reshape(shape)
+    if axes == (0,) and len(shape) == 2 and shape[1] > _WIDE:
+        return _of_columns(u, p).reshape(kept)
+    return jnp.sum(jnp.square(add(p, u)), axes).reshape(kept)
 
 
 def _of_columns(u: Array, p: Array) -> Array:
-    rows = min(max(_ROWS_SIZE // u.shape[1], _MOST_ROWS // 2), _MOST_ROWS, len(u))
+    rows = min(_ROWS, len(u))
     whole, rest = divmod(len(u), rows)
 
     def added(start: Array | int, count: int) -> Array:
@@ -81,18 +81,6 @@ def _of_columns(u: Array, p: Array) -> Array:
     total = jax.lax.fori_loop(0, whole // length, lambda i, total: total + add_up(i * length, length), zero)
     total = total + add_up(whole - whole % length, whole % length)
     return total + added(whole * rows, rest) if rest else total
-
-
-def _of_rows(u: Array, p: Array) -> Array:
-    length = min(max(_GROUPS_SIZE // u.shape[1], 1), len(u))
-    whole, rest = divmod(len(u), length)
-
-    def on_block(start: Array | int, count: int, out: Array) -> Array:
-        return jax.lax.dynamic_update_slice_in_dim(out, jnp.sum(_square(u, p, start, count), 1), start, 0)
-
-    out = jnp.zeros_like(_square(u, p, 0, 1), shape=len(u))
-    out = jax.lax.fori_loop(0, whole, lambda i, out: on_block(i * length, length, out), out)
-    return on_block(whole * length, rest, out) if rest else out
 
 
 def _square(u: Array, p: Array, start: Array | int, count: int) -> Array:

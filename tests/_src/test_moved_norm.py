@@ -22,10 +22,9 @@ CASES = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def small_blocks(monkeypatch):
-    monkeypatch.setattr(module, "_MOST_ROWS", 4)
-    monkeypatch.setattr(module, "_GROUPS_SIZE", 80)
+@pytest.fixture(autouse=True, params=[0, 2**13], ids=["wide", "narrow"])
+def width(monkeypatch, request):
+    monkeypatch.setattr(module, "_WIDE", request.param)
 
 
 def pair(shape, dtype=jnp.float32):

@@ -8,6 +8,7 @@ import optax
 import pytest
 
 from regjax import constraints, regularizers, transforms
+from regjax._src import blocks
 from regjax.transforms import _alike
 from tests.jaxprs import equations
 
@@ -179,3 +180,33 @@ def test_derivatives_of_many_leaves_together():
     want = (jax.vmap(total)(scales + 1e-2) - jax.vmap(total)(scales - 1e-2)) / 2e-2
     for derivative in (jax.grad(total), jax.jacfwd(total)):
         assert jnp.allclose(jax.jit(jax.vmap(derivative))(scales), want, rtol=1e-2)
+
+
+@pytest.mark.parametrize(
+    "tx",
+    [
+        transforms.project(constraints.max_norm(1.0)),
+        transforms.proximal_step(regularizers.group_lasso(0.1, axis=1, mask="**/kernel"), 0.1),
+    ],
+    ids=["max_norm", "group_lasso"],
+)
+@pytest.mark.skipif(jax.device_count() > 1, reason="on one device only")
+def test_large_leaves_are_traced_once_too(monkeypatch, tx):
+    monkeypatch.setattr(blocks, "_BLOCK_SIZE", 4)
+    state = tx.init(PARAMS)
+    jaxpr = jax.make_jaxpr(lambda updates, params: tx.update(updates, state, params)[0])(PARAMS, PARAMS).jaxpr
+    assert LAYERS <= len(jaxpr.eqns) <= LAYERS + FEW
+
+
+@pytest.mark.skipif(jax.device_count() > 1 or jax.default_backend() != "cpu", reason="on one CPU only")
+def test_large_leaves_have_one_loop_each_and_get_by_with_the_memory_of_two():
+    params = [jnp.ones((1024, 512))] * 4
+    tx = optax.chain(optax.adamw(0.1), TOGETHER["max_norm"])
+
+    def step(params: Any, state: Any, gradients: Any) -> Any:
+        updates, state = tx.update(gradients, state, params)
+        return optax.apply_updates(params, updates), state
+
+    compiled: Any = jax.jit(step, donate_argnums=(0, 1)).lower(params, tx.init(params), params).compile()
+    assert compiled.as_text().count(" while(") == len(params)
+    assert compiled.memory_analysis().temp_size_in_bytes < 2.1 * params[0].nbytes

@@ -210,3 +210,13 @@ def test_large_leaves_have_one_loop_each_and_get_by_with_the_memory_of_two():
     compiled: Any = jax.jit(step, donate_argnums=(0, 1)).lower(params, tx.init(params), params).compile()
     assert compiled.as_text().count(" while(") == len(params)
     assert compiled.memory_analysis().temp_size_in_bytes < 2.1 * params[0].nbytes
+
+
+def test_many_scalars_are_groups_of_one():
+    params: Any = {f"gain{i}": jnp.float32(i - 10) for i in range(20)}
+    metric: Any = jax.tree.map(lambda p: 1 + p**2, params)
+    tx = transforms.proximal_step(regularizers.group_lasso(2.0, axis=None), 1.0, metric=metric)
+    updates, _ = jax.jit(tx.update)(jax.tree.map(jnp.zeros_like, params), tx.init(params), params)
+    for name, p in params.items():
+        want = jnp.sign(p) * jnp.maximum(jnp.abs(p) - 2 / metric[name], 0)
+        assert jnp.allclose(optax.apply_updates(p, updates[name]), want, rtol=1e-5)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from regjax import constraints, diagnostics, masks, regularizers
+from tests.jaxprs import equations
 
 KERNEL = np.array([[0.0, 0.0, 0.0], [1.0, -2.0, 0.0]], np.float32)
 BIAS = np.array([0.0, 2.0, -1.0], np.float32)
@@ -118,3 +119,31 @@ def test_wrong_arguments():
         diagnostics.scalars(PARAMS, regularizer=constraints.box(0.0, 1.0))
     with pytest.raises(TypeError, match="`constraint` must be a constraint"):
         diagnostics.scalars(PARAMS, constraint=regularizers.l1(0.1))
+
+
+def test_few_equations_for_each_leaf():
+    tree = {f"layer{i}": {"kernel": jnp.ones((4, 2)), "bias": jnp.ones(2)} for i in range(20)}
+    jaxpr = jax.make_jaxpr(lambda p: diagnostics.scalars(p, gradients=p, updates=p))(tree)
+    assert len(equations(jaxpr.jaxpr, "")) <= 40 * 50
+
+
+@pytest.mark.parametrize("size", [1e-10, 1.0, 1e25])
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
+def test_norm_is_that_of_norms(size, dtype):
+    tree = {"kernel": jnp.full((4, 2), 3 * size, dtype), "bias": jnp.full(2, -size, dtype), "n": jnp.int32(1)}
+    got, mapped = diagnostics.scalars(tree), jax.vmap(diagnostics.scalars)(jax.tree.map(lambda a: a[None], tree))
+    want = float(diagnostics.norms(tree).total["l2"])
+    assert float(got["norm/params"]) == pytest.approx(want, rel=1e-6)
+    assert float(mapped["norm/params"][0]) == pytest.approx(want, rel=1e-6)
+
+
+@pytest.mark.parametrize("bad", [float("inf"), float("nan")])
+def test_norm_of_what_is_not_finite(bad):
+    norm = diagnostics.scalars({"kernel": jnp.array([1.0, bad])})["norm/params"]
+    assert np.array_equal(float(norm), bad, equal_nan=True)
+
+
+@pytest.mark.parametrize(("entry", "slope"), [(0.0, 0.0), (2.0, 1.0), (1e25, 1.0)])
+def test_norm_has_the_derivative_of_norms(entry, slope):
+    found = jax.grad(lambda w: diagnostics.scalars({"kernel": w})["norm/params"])(jnp.full(1, entry))
+    assert float(found[0]) == pytest.approx(slope)

@@ -101,7 +101,7 @@ def coarse_mask(
         count = jnp.where(keep <= 0, 0, jnp.where(keep >= 1, steps, count))
     else:
         count = round(keep * steps)
-        checks.rate_in_steps("rate", 1.0 - keep, count, width)
+        checks.rate_in_steps("rate", round(1.0 - keep, 15), count, width)
     return _below(key, jnp.asarray(count).astype(jnp.uint32), shape, width, after), count / steps
 
 

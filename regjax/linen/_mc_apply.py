@@ -56,7 +56,8 @@ def mc_apply(
 
     Switched on, whatever `deterministic` they were given, are Flax's `Dropout`, the dropout of Flax's attention layers,
     and the layers of :mod:`regjax.linen`. Not reached is noise that a module of yours draws by a function, such as
-    `flax.linen.dot_product_attention(..., dropout_rate=0.1)`; that is steered by its own arguments.
+    `flax.linen.dot_product_attention(..., dropout_rate=0.1)`; that is steered by its own arguments. A `ResidualBlock`
+    in mode "subset" keeps a share of the rows and at least one, so a single input is never dropped: sample with "row".
 
     Args:
       module: the model, which need not be built in a special way.

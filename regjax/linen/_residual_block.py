@@ -17,10 +17,10 @@ class ResidualBlock(StochasticLayer):
     """Linen form of :func:`regjax.stochastic.residual_block`: ``x + residual(x)``, the branch dropped at random.
 
     In mode "subset" the residual runs on the kept rows of the inputs only; other arguments of the call are passed on to
-    it as they are, and `deterministic` cannot be traced. In mode "skip" it runs inside `flax.linen.cond`, with its
-    variables and streams. Lanes of `jax.vmap` that exchange something in it must have one key: where they choose
-    differently, the gradient of a conditional leaves out what they exchanged. The block's own `deterministic` is passed
-    on to the residual if that has an argument of this name.
+    it as they are, and `deterministic` cannot be traced; one row at least is kept, so a single one always. In mode
+    "skip" it runs inside `flax.linen.cond`, with its variables and streams. Lanes of `jax.vmap` that exchange something
+    in it must have one key: where they choose differently, the gradient of a conditional leaves out what they
+    exchanged. The block's own `deterministic` is passed on to the residual if that has an argument of this name.
 
     Attributes:
       residual: the module of the branch; its output has the shape of its input.
@@ -54,7 +54,7 @@ class ResidualBlock(StochasticLayer):
     def __post_init__(self) -> None:
         checks.rate("rate", self.rate)
         checks.one_of("mode", self.mode, MODES)
-        checks.function("residual", self.residual)
+        checks.branch(self.residual)
         super().__post_init__()
 
     @nn.compact
@@ -71,6 +71,7 @@ class ResidualBlock(StochasticLayer):
         amount = layers.first(rate, self.rate)
         # Parameters are made outside of the conditional, whose sides must have the same variables.
         off = self.is_initializing() or self._is_off(amount, deterministic, self.deterministic)
+        checks.off_on_host(self.mode, off)
         chosen = layers.effective_rate(amount, off)
         return add_residual(
             layers.key_for(chosen, lambda: self._draw(rng, self.rng_collection), drawless(self.mode)),

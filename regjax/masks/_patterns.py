@@ -21,7 +21,9 @@ class Patterns(Mask):
     def selected(self, tree: PyTree) -> list[bool]:
         floating = floating_paths(tree)
         for pattern in self.patterns:
-            checks.pattern_found(pattern, any(paths.matches(pattern, text) for text in floating), floating)
+            if not _finds(pattern, floating):
+                deeper = f"**/{pattern.lstrip('*/')}" if isinstance(pattern, str) else ""
+                checks.pattern_found(pattern, floating, instead=deeper if deeper and _finds(deeper, floating) else None)
         chosen = [
             any(paths.matches(pattern, text) for pattern in self.patterns) != self.excluded
             for text in paths.leaf_paths(tree)
@@ -30,6 +32,10 @@ class Patterns(Mask):
 
     def __repr__(self) -> str:
         return f"{'exclude' if self.excluded else 'path'}({', '.join(map(repr, self.patterns))})"
+
+
+def _finds(pattern: Pattern, texts: list[str]) -> bool:
+    return any(paths.matches(pattern, text) for text in texts)
 
 
 def path(*patterns: Pattern) -> Mask:

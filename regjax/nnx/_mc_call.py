@@ -52,7 +52,8 @@ def mc_call(module: nnx.Module, key: Key, *args: Any, **kwargs: Any) -> Any:
     `MultiHeadAttention`, and the layers of :mod:`regjax.nnx`. Every random stream in the copy gets a key of its own,
     derived from `key`, and layers that were built without one get one. Not reached is a layer that the model calls with
     `deterministic=True`, as an argument of the call wins, and noise that a module of yours draws by a function, such as
-    `flax.nnx.dot_product_attention(..., dropout_rate=0.1)`.
+    `flax.nnx.dot_product_attention(..., dropout_rate=0.1)`. A `ResidualBlock` in mode "subset" keeps a share of the
+    rows and at least one, so a single input is never dropped: sample with "row".
 
     Args:
       module: the model, which need not be built in a special way.

@@ -15,11 +15,11 @@ class ResidualBlock(SwitchableLayer):
     """NNX form of :func:`regjax.stochastic.residual_block`: ``x + residual(x)``, the branch dropped at random.
 
     In mode "subset" the residual runs on the kept rows of the inputs only; other arguments of the call are passed on to
-    it as they are, and `deterministic` cannot be traced. In mode "skip" it runs inside `nnx.cond`, with its state,
-    whose structure must stay as it is there: no variable may come into being (as `sow` lets one). Lanes of `jax.vmap`
-    that exchange something in it must have one key: where they choose differently, the gradient of a conditional leaves
-    out what they exchanged. A `deterministic` of the call is passed on to the residual if that has an argument of this
-    name.
+    it as they are, and `deterministic` cannot be traced; one row at least is kept, so a single one always. In mode
+    "skip" it runs inside `nnx.cond`, with its state, whose structure must stay as it is there: no variable may come
+    into being (as `sow` lets one). Lanes of `jax.vmap` that exchange something in it must have one key: where they
+    choose differently, the gradient of a conditional leaves out what they exchanged. A `deterministic` of the call is
+    passed on to the residual if that has an argument of this name.
 
     Attributes:
       residual: the module of the branch; its output has the shape of its input.
@@ -56,7 +56,7 @@ class ResidualBlock(SwitchableLayer):
     ) -> None:
         checks.rate("rate", rate)
         checks.one_of("mode", mode, MODES)
-        checks.function("residual", residual)
+        checks.branch(residual)
         super().__init__(deterministic, rng_collection, rngs)
         self.residual = residual
         self.rate = rate
@@ -74,7 +74,9 @@ class ResidualBlock(SwitchableLayer):
     ) -> Array:
         kwargs = layers.passed_on(self.residual, deterministic) | kwargs
         amount = layers.first(rate, self.rate)
-        chosen = layers.effective_rate(amount, layers.is_off(amount, deterministic, self.deterministic))
+        off = layers.is_off(amount, deterministic, self.deterministic)
+        checks.off_on_host(self.mode, off)
+        chosen = layers.effective_rate(amount, off)
         return add_residual(
             layers.key_for(chosen, lambda: self._draw(rngs), drawless(self.mode)),
             lambda module, rows: module(rows, *args, **kwargs),

@@ -43,7 +43,7 @@ def residual_block(
     "subset" spares a share :math:`p` of the time and memory of every step, forward and backward. Its branch sees a
     batch of :math:`k` rows, which matters if it normalizes over the batch, and it always keeps a row, even at rate 1. A
     small batch drops another share than the rate says, and a single row is never dropped: to sample, as Monte Carlo
-    passes do, take "row".
+    passes do, take "row". A CPU scatters bfloat16 and float16 in float32, which takes much of the memory back.
     Where the batch is sharded, gathering rows moves them between devices: use it inside `shard_map` with `axis_name`,
     where each shard draws among its own rows. "skip" spares all of the branch in a share :math:`p` of the steps; it is
     a `jax.lax.cond`, which `jax.vmap` over keys or rates turns into computing both sides. In this mode a gradient keeps

@@ -141,6 +141,13 @@ def test_a_pattern_that_matches_nothing_names_itself_and_some_paths(mask):
         masks.resolve(mask, PARAMS)
 
 
+@pytest.mark.parametrize(("pattern", "hint"), [("kernel", True), ("*/kernel", True), ("kernl", False), ("**/a", False)])
+def test_a_pattern_of_the_wrong_depth_is_told_the_right_one(pattern, hint):
+    with pytest.raises(ValueError, match="`mask` must match a floating leaf") as error:
+        masks.resolve(masks.path(pattern), {"a1": {"Dense_0": {"kernel": 1.0}}})
+    assert str(error.value).endswith(" ('**/kernel' matches some)") == hint
+
+
 @pytest.mark.parametrize("mask", [masks.exclude("**"), lambda tree: jax.tree.map(lambda _: False, tree)])
 def test_what_leaves_nothing_is_refused(mask):
     with pytest.raises(ValueError, match="`mask` must select a floating leaf, got .* for the paths 'encoder/Dense"):

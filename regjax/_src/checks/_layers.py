@@ -52,6 +52,23 @@ def place(name: str, axes: Any, *, otherwise: str = "one key gives one mask for 
         ) from None
 
 
+def branch(value: Any) -> None:
+    """Checks the module of a branch."""
+    if isinstance(value, type):
+        raise TypeError(f"`residual` must be a module, got the class {value.__name__}: give it its arguments")
+    if not callable(value):
+        raise TypeError(f"`residual` must be a module, got {shown(value)}")
+
+
+def off_on_host(mode: str, off: Any) -> None:
+    """Refuses to find out in the compiled program whether a branch is kept where shapes depend on it."""
+    if mode == "subset" and isinstance(off, jax.Array):
+        raise TypeError(
+            "`deterministic` must be a Python bool in mode 'subset', where it sets the number of rows,"
+            f" got {shown(off)} (the other modes take a traced one)"
+        )
+
+
 def rate_on_host(mode: str, value: Any) -> None:
     """Refuses a traced rate where shapes depend on the rate."""
     if isinstance(value, jax.Array):

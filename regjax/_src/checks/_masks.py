@@ -26,13 +26,14 @@ def compiles(pattern: str, regex: str) -> re.Pattern[str]:
         raise ValueError(f"`mask` must be a well-formed glob, got {pattern!r}: {error}") from error
 
 
-def pattern_found(pattern: Any, found: bool, paths: list[str]) -> None:
-    """Checks that a pattern matched one of the paths, unless there are none.
+def pattern_found(pattern: Any, paths: list[str], instead: str | None) -> None:
+    """Refuses a pattern that matched none of the paths, unless there are none, and says which one does `instead`.
 
     Optax initializes with trees without leaves to learn the structure of a state.
     """
-    if paths and not found:
-        raise ValueError(f"`mask` must match a floating leaf, got {_text(pattern)} for the paths {some(paths)}")
+    if paths:
+        hint = f" ({_text(instead)} matches some)" if instead else ""
+        raise ValueError(f"`mask` must match a floating leaf, got {_text(pattern)} for the paths {some(paths)}{hint}")
 
 
 def mask_selects(mask: Any, any_selected: bool, paths: list[str]) -> None:

@@ -46,7 +46,7 @@ def adabelief_metric(*, b2: Scalar = 0.999, eps: Scalar = 1e-16) -> Metric:
     checks.strength("eps", eps)
 
     def formula(state: Any) -> Callable[[Array], Array]:
-        unbiased = without_bias(state.nu, b2, state.count)
+        unbiased = without_bias(b2, state.count)
         return lambda nu: root(unbiased(nu), eps, 0.0)
 
     return metric_of("adabelief_metric", "nu", formula)

@@ -48,7 +48,7 @@ def adam_metric(*, b2: Scalar = 0.999, eps: Scalar = 1e-8, eps_root: Scalar = 0.
     checks.strength("eps_root", eps_root)
 
     def formula(state: Any) -> Callable[[Array], Array]:
-        unbiased = without_bias(state.nu, b2, state.count)
+        unbiased = without_bias(b2, state.count)
         return lambda nu: root(unbiased(nu), eps, eps_root)
 
     return metric_of("adam_metric", "nu", formula)

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from regjax._src import checks
-from regjax._src.numerics import compute_dtype, number, widen
+from regjax._src.numerics import number, widen
 from regjax._src.sharing import once_per_shape
 from regjax._src.types import Array, PyTree, Scalar
 
@@ -106,14 +106,15 @@ def refuse_identity(state: PyTree) -> None:
     checks.no_sign_method(bool(nodes_of(state, ("ScaleByLionState",))))
 
 
-def without_bias(moments: PyTree, decay: Scalar, count: Array) -> Callable[[Array], Array]:
-    """Returns what takes the bias towards 0, from which it started, from one of these moments.
+def without_bias(decay: Scalar, count: Array) -> Callable[[Array], Array]:
+    """Returns what takes the bias towards 0, from which it started, from a moment.
 
     Moments come in the dtype to compute in. The bias is computed once: the compiler would look at it anew in each leaf.
     """
-    dtypes = {compute_dtype(leaf) for leaf in jax.tree.leaves(moments)}
+    # For all that a moment may be: gradients and decays may be wider than the moments of the step before.
+    dtypes = {jax.dtypes.canonicalize_dtype(dtype) for dtype in (jnp.float32, jnp.float64)}
     left = {dtype: 1 - number(decay, dtype) ** count.astype(dtype) for dtype in dtypes}
-    return lambda moment: moment / left[moment.dtype]
+    return lambda moment: moment / left[jax.dtypes.canonicalize_dtype(moment.dtype)]
 
 
 def root(square: Array, eps: Scalar, eps_root: Scalar) -> Array:

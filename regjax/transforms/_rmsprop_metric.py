@@ -52,7 +52,7 @@ def rmsprop_metric(*, decay: Scalar = 0.9, eps: Scalar = 1e-8, eps_in_sqrt: bool
 
     def formula(state: Any) -> Callable[[Array], Array]:
         counted = "count" in state._fields
-        unbiased = without_bias(state.nu, decay, state.count) if counted else lambda nu: nu
+        unbiased = without_bias(decay, state.count) if counted else lambda nu: nu
         return lambda nu: root(unbiased(nu), outside, inside)
 
     return metric_of("rmsprop_metric", "nu", formula)

@@ -39,14 +39,14 @@ def scale_by_adam(
         # What has no leaves still counts.
         _, after = update([], state._replace(**{name: [] for name in names}))
         formula = read(metric, state._replace(count=after.count)).formula
-        first_moment = _first_moment((gradients, state), b1, after.count, nesterov)
+        first_moment = _first_moment(b1, after.count, nesterov)
 
         def on_leaf(_: str, gradient: Any, *moments: Any) -> tuple[Any, ...]:
             own = state._replace(**{name: [moment] for name, moment in zip(names, moments, strict=True)})
             [direction], own = update([gradient], own)
             [second] = read(metric, own).leaves
             # Of moments in a narrower dtype Optax had more digits when it divided.
-            if gradient is not None and all(m.dtype == compute_dtype(m) for m in (own.mu[0], second)):
+            if gradient is not None and own.mu[0].dtype == second.dtype == compute_dtype(gradient, second):
                 moment, d = first_moment(widen(gradient), widen(own.mu[0])), formula(second)
                 direction = (moment / d if divides else moment * (1 / d)).astype(direction.dtype)
             return direction, *(getattr(own, name)[0] for name in names)
@@ -59,9 +59,9 @@ def scale_by_adam(
     return optax.GradientTransformation(adam.init, update_fn)
 
 
-def _first_moment(moments: PyTree, b1: Scalar, count: Array, nesterov: bool) -> Callable[[Array, Array], Array]:
-    now = without_bias(moments, b1, count)
+def _first_moment(b1: Scalar, count: Array, nesterov: bool) -> Callable[[Array, Array], Array]:
+    now = without_bias(b1, count)
     if not nesterov:
         return lambda _, mu: now(mu)
-    ahead = without_bias(moments, b1, jnp.asarray(optax.safe_increment(count)))
+    ahead = without_bias(b1, jnp.asarray(optax.safe_increment(count)))
     return lambda gradient, mu: jnp.asarray(b1 * ahead(mu) + (1 - b1) * now(gradient))

@@ -26,6 +26,6 @@ def map_in_metric(function: Callable[..., Array], tree: PyTree, metric: PyTree |
     return map_floating(on_leaf, tree, metric, *rest)
 
 
-def inverse(d: Array | int) -> Array | int:
-    """Returns 1 / d, which the compiler shares with an optimizer that multiplies its steps by it."""
-    return 1 if isinstance(d, int) else 1 / d
+def threshold_in_metric(threshold: Array, d: Array | int) -> Array:
+    """Returns a threshold times 1 / d, which the compiler shares with an optimizer that multiplies its steps by it."""
+    return threshold if isinstance(d, int) else threshold * (1 / d)

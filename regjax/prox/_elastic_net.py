@@ -1,8 +1,8 @@
 """Soft thresholding, then shrinking."""
 
 from regjax._src import checks
-from regjax._src.metric import inverse, map_in_metric
-from regjax._src.numerics import number
+from regjax._src.metric import map_in_metric, threshold_in_metric
+from regjax._src.numerics import number, product
 from regjax._src.types import Array, PyTree, Scalar
 from regjax.prox._l1 import soft_threshold
 
@@ -45,8 +45,8 @@ def elastic_net(
     checks.strength("step_size", step_size)
 
     def on_leaf(_: str, z: Array, d: Array | int) -> Array:
-        step = number(step_size, z.dtype)
+        threshold = threshold_in_metric(product(z.dtype, step_size, l1), d)
         # d / (d + ...) comes last and is exactly 1 without l2: the operator is then that of l1, bit for bit.
-        return soft_threshold(z, step * number(l1, z.dtype) * inverse(d)) * (d / (d + step * number(l2, z.dtype)))
+        return soft_threshold(z, threshold) * (d / (d + number(step_size, z.dtype) * number(l2, z.dtype)))
 
     return map_in_metric(on_leaf, tree, metric)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from regjax._src import checks
 from regjax._src.groups import group_weight, leaf_axes
 from regjax._src.metric import map_in_metric
-from regjax._src.numerics import norm, number
+from regjax._src.numerics import norm, product
 from regjax._src.types import Array, Axis, PyTree, Scalar
 from regjax.prox._shrink_in_metric import shrink_in_metric
 
@@ -72,7 +72,7 @@ def group_lasso(
 
     def on_leaf(path: str, z: Array, d: Array | int) -> Array:
         axes = leaf_axes(axis, path, z)
-        threshold = number(step_size, z.dtype) * number(strength, z.dtype) * group_weight(z, axes, size_scaling)
+        threshold = product(z.dtype, step_size, strength, group_weight(z, axes, size_scaling))
         return shrink_groups(z, d, threshold, axes)
 
     return map_in_metric(on_leaf, tree, metric)

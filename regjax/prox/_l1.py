@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from regjax._src import checks
-from regjax._src.metric import inverse, map_in_metric
+from regjax._src.metric import map_in_metric, threshold_in_metric
 from regjax._src.numerics import product
 from regjax._src.types import Array, PyTree, Scalar
 
@@ -60,6 +60,6 @@ def l1(tree: PyTree, strength: Scalar, step_size: Scalar = 1.0, *, metric: PyTre
     checks.strength("step_size", step_size)
 
     def on_leaf(_: str, z: Array, d: Array | int) -> Array:
-        return soft_threshold(z, product(z.dtype, step_size, strength) * inverse(d))
+        return soft_threshold(z, threshold_in_metric(product(z.dtype, step_size, strength), d))
 
     return map_in_metric(on_leaf, tree, metric)

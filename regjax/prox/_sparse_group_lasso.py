@@ -2,8 +2,8 @@
 
 from regjax._src import checks
 from regjax._src.groups import group_weight, leaf_axes
-from regjax._src.metric import inverse, map_in_metric
-from regjax._src.numerics import number
+from regjax._src.metric import map_in_metric, threshold_in_metric
+from regjax._src.numerics import product
 from regjax._src.types import Array, Axis, PyTree, Scalar
 from regjax.prox._group_lasso import shrink_groups
 from regjax.prox._l1 import soft_threshold
@@ -60,8 +60,8 @@ def sparse_group_lasso(
 
     def on_leaf(path: str, z: Array, d: Array | int) -> Array:
         axes = leaf_axes(axis, path, z)
-        step = number(step_size, z.dtype)
-        threshold = step * number(group, z.dtype) * group_weight(z, axes, size_scaling)
-        return shrink_groups(soft_threshold(z, step * number(l1, z.dtype) * inverse(d)), d, threshold, axes)
+        of_entries = threshold_in_metric(product(z.dtype, step_size, l1), d)
+        of_groups = product(z.dtype, step_size, group, group_weight(z, axes, size_scaling))
+        return shrink_groups(soft_threshold(z, of_entries), d, of_groups, axes)
 
     return map_in_metric(on_leaf, tree, metric)

@@ -41,9 +41,9 @@ def move_by_prox(
     for term, axes, parts in _large(turns) + (_many(turns) if weights is not None else []):
 
         def on_part(
-            after: Array | None, u: Array, *rest: Array, term: SingleRegularizer = term, own: tuple[int, ...] = axes
+            after: Array | None, u: Array, *rest: Array, term: SingleRegularizer = term, of_leaf: tuple[int, ...] = axes
         ) -> Array:
-            shape, axes = merged(u.shape, tuple(axis + 1 for axis in own))
+            shape, axes = merged(u.shape, tuple(axis + 1 for axis in of_leaf))
 
             def step(u: Array, p: Array, *own: Array) -> Array:
                 d = () if formula is None else map(formula, own)

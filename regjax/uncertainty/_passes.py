@@ -43,6 +43,7 @@ class Chunk(NamedTuple):
 _AT_ONCE = 8
 
 
+@jax.custom_jvp
 def _sum_of_slices(values: Array) -> Array:
     """Returns the sum over the leading axis.
 
@@ -58,6 +59,12 @@ def _sum_of_slices(values: Array) -> Array:
         return jax.lax.fori_loop(1, len(values), add, values[0], unroll=min(_AT_ONCE, rest)) if rest else values[0]
 
     return jax.lax.platform_dependent(values, cpu=one_by_one, default=lambda values: jnp.sum(values, 0, values.dtype))
+
+
+@_sum_of_slices.defjvp
+def _sum_of_slices_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    # Backwards this broadcasts, where the loop would fill an array slice by slice.
+    return _sum_of_slices(*primals), jnp.sum(tangents[0], 0)
 
 
 def check_arguments(fn: Any, key: Key, num_samples: int, batch_size: int | None) -> tuple[int, int]:

@@ -7,11 +7,11 @@ order of the chain; so a report only has to listen.
 
 import contextlib
 import contextvars
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from regjax._src.shown import plain
-from regjax._src.value import Operators
+from regjax._src.value import Operator, Operators, Value
 
 
 class Told(NamedTuple):
@@ -21,11 +21,15 @@ class Told(NamedTuple):
       transform: its name.
       leaves: from the path of each leaf that it touches to the operators that it applies there, if it applies any.
       settings: what else it was made with, as :func:`regjax._src.shown.plain` gives it; schedules as they are.
+      rule: the regularizer or the constraint that it applies, in print; "" for others.
+      idle: of a rule that leaves all leaves alone, each operator with the paths of the leaves that its mask selects.
     """
 
     transform: str
     leaves: Mapping[str, Operators]
     settings: Mapping[str, Any]
+    rule: str = ""
+    idle: tuple[tuple[Operator, tuple[str, ...]], ...] = ()
 
 
 _listener: contextvars.ContextVar[list[Told] | None] = contextvars.ContextVar("regjax_recorder", default=None)
@@ -42,11 +46,19 @@ def listen() -> Iterator[list[Told]]:
         _listener.reset(token)
 
 
-def tell(transform: str, leaves: Mapping[str, Operators], **settings: Any) -> None:
+def tell(
+    transform: str,
+    leaves: Mapping[str, Operators],
+    /,
+    rule: Sequence[Value] = (),
+    idle: tuple[tuple[Operator, tuple[str, ...]], ...] = (),
+    **settings: Any,
+) -> None:
     """Tells a listener, if there is one, which leaves are touched."""
     heard = _listener.get()
     if heard is not None:
-        heard.append(Told(transform, leaves, {name: _setting(value) for name, value in settings.items()}))
+        known = {name: _setting(value) for name, value in settings.items()}
+        heard.append(Told(transform, leaves, known, "; ".join(map(repr, rule)), idle))
 
 
 def _setting(value: Any) -> Any:

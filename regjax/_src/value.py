@@ -88,6 +88,10 @@ class Value:
         """Returns the operator for a report."""
         return Operator(self.name, {name: plain(value) for name, value in self.keywords.items()})
 
+    def members(self) -> tuple["Value", ...]:
+        """Returns the values of one operator each that it is made of: itself, unless it is several at once."""
+        return (self,)
+
     def touched(self, chosen: PyTree, params: PyTree) -> dict[str, Operators]:
         """Returns the operator for the path of every leaf that is chosen and that the operator does not pass by."""
         acting = zip(leaf_paths(params), self.acts_on(chosen, params), strict=True)

@@ -74,7 +74,7 @@ class Description(NamedTuple):
       rows: one for each leaf, in the order of `jax.tree.leaves`.
       order: the transformations in the order in which updates pass through them, as far as they can be seen; empty for
         a rule.
-      warnings: a sentence for each wrong order that was seen.
+      warnings: a sentence for each wrong order, rate or rule that was seen.
     """
 
     rows: tuple[Row, ...]
@@ -122,7 +122,7 @@ class Description(NamedTuple):
 
 
 def describe(rule_or_transform: Any, params: PyTree, *, step: int = 0) -> Description:
-    """Tells for every leaf what a rule or an optimizer does to it, and warns of wrong orders in a chain.
+    """Tells for every leaf what a rule or an optimizer does to it, and warns of what is wrong in a chain.
 
     Of an optimizer it tells what the transformations of regjax do, wherever they are inside `optax.chain`, `masked`,
     `partition`, `MultiSteps`, `inject_hyperparams` or another wrapper. Those of Optax show in the order below the
@@ -137,8 +137,8 @@ def describe(rule_or_transform: Any, params: PyTree, *, step: int = 0) -> Descri
     - `project` or `proximal_step` before something that moves weights: the learning rate, the optimizer, a decay
     - two of `project` of which the second leaves the set of the first
     - two optimizers, or two learning rates, one after the other
-    - `proximal_step` or `proximal` with another learning rate than that of the optimizer before or inside it, unless
-      that has momentum, whose step size is another
+    - `proximal_step`, `proximal` or `decoupled_weight_decay` with another learning rate than that of the optimizer
+      before or inside it, unless that has momentum, whose step size is another
     - `decoupled_weight_decay` before the moments or the learning rate
     - `add_penalty_gradients` after the moments or the learning rate
     - `optax.add_decayed_weights` after the learning rate: weights grow
@@ -147,6 +147,13 @@ def describe(rule_or_transform: Any, params: PyTree, *, step: int = 0) -> Descri
     - anything that goes on moving after `freeze_when_stopped`
     - `proximal_step` or a decay around `optax.MultiSteps`
 
+    And what is wrong in any order:
+
+    - `decoupled_weight_decay` of 0.01 or more, as a number, without a learning rate, unless it has an anchor: weights
+      shrink by that share at each step, whatever the learning rate is
+    - `project`, `proximal_step` or `proximal` whose rule moves none of the leaves that it is given, as
+      `max_norm(1.0, mask="**/bias")`, which leaves arrays with fewer than two axes alone
+
     Args:
       rule_or_transform: a regularizer, a constraint, a mask, or anything with the `init` of an Optax transformation.
       params: the tree of parameters, or one of `jax.ShapeDtypeStruct`.
@@ -154,14 +161,14 @@ def describe(rule_or_transform: Any, params: PyTree, *, step: int = 0) -> Descri
 
     Returns:
       A description, which prints as a table. `rows` holds the same as data, `order` the transformations one after the
-      other, `untouched` the paths of the leaves without a rule, `warnings` the wrong orders; `as_dict()` goes to JSON.
+      other, `untouched` the paths of the leaves without a rule, `warnings` what is wrong; `as_dict()` goes to JSON.
 
     Raises:
       TypeError: if the first argument is none of these, `params` is text, or `step` is no Python integer.
       ValueError: if a mask does not fit `params`, or `step` is negative.
 
     Warns:
-      ChainOrderWarning: for each wrong order that is seen.
+      ChainOrderWarning: for each wrong order, rate or rule that is seen.
 
     Examples:
       >>> import jax.numpy as jnp, optax, regjax

@@ -124,8 +124,12 @@ def _bare(node: Any) -> Any:
 
 
 def _below(path: str, found: Iterable[Part]) -> list[Part]:
+    def at(own: str) -> str:
+        return "/".join(filter(None, [path, own]))
+
     def moved(told: Told) -> Told:
-        return told._replace(leaves={"/".join(filter(None, [path, own])): some for own, some in told.leaves.items()})
+        idle = tuple((operator, tuple(map(at, paths))) for operator, paths in told.idle)
+        return told._replace(leaves={at(own): some for own, some in told.leaves.items()}, idle=idle)
 
     return [part._replace(told=moved(part.told)) if path else part for part in found]
 

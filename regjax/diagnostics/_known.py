@@ -1,6 +1,6 @@
 """What is known of parts of a chain by their names, and where they meet."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from regjax.diagnostics._inside import Part
 
@@ -57,3 +57,9 @@ def touching(part: Part, others: Sequence[Part], chosen: Callable[[Part], bool] 
 def on_leaves(paths: Sequence[str]) -> str:
     """Returns what a sentence says last: on which leaves."""
     return f" (on {paths[0]!r}{f' and {len(paths) - 1} more' if len(paths) > 1 else ''})"
+
+
+def listed(names: Iterable[str]) -> str:
+    """Returns names, each once, as a sentence has them."""
+    names = list(dict.fromkeys(f"`{name}`" for name in names))
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

@@ -1,4 +1,4 @@
-"""Wrong orders in a chain, as far as they can be seen.
+"""Wrong orders in a chain, and what else is wrong there, as far as it can be seen.
 
 What is judged is a known part before or after another known part on the same leaf. Of parts that nobody here knows
 nothing is said, nor of what comes before or after them where it depends on them.
@@ -9,14 +9,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from regjax.diagnostics._action import number_at
+from regjax.diagnostics._idle import moves_nothing
 from regjax.diagnostics._inside import Part
-from regjax.diagnostics._known import ADAPTIVE, ADDS, CLIPS, is_optax, name_of, on_leaves, touching
-from regjax.diagnostics._rates import has_learning_rate, other_rates, sign_of
+from regjax.diagnostics._known import ADAPTIVE, ADDS, CLIPS, is_optax, listed, name_of, on_leaves, touching
+from regjax.diagnostics._rates import decays_without_a_rate, has_learning_rate, other_rates, sign_of
 from regjax.diagnostics._sets import left_sets
 
 
 class ChainOrderWarning(UserWarning):
-    """What :func:`regjax.diagnostics.describe` warns with when an order in a chain is known to be wrong."""
+    """What :func:`regjax.diagnostics.describe` warns with when an order, a rate or a rule in a chain is wrong."""
 
 
 class _Mistake(NamedTuple):
@@ -36,12 +37,16 @@ class _Mistake(NamedTuple):
 
 
 def wrong_orders(parts: Sequence[Part], shapes: Mapping[str, tuple[int, ...]], step: int) -> tuple[str, ...]:
-    """Returns a sentence for each transformation that is in a wrong place, and what to do about it."""
+    """Returns a sentence for each transformation that is wrong in its place, and what to do about it."""
     found: list[str] = []
     for at, part in enumerate(parts):
         found += _about(part, parts[:at], parts[at + 1 :], step)
         if name_of(part) == "project":
             found += left_sets(part, parts[at + 1 :], shapes)
+        if name_of(part) == "decoupled_weight_decay":
+            found += decays_without_a_rate(part, parts[at + 1 :])
+        if name_of(part) == "project" or _shrinks(part):
+            found += moves_nothing(part, [*parts[:at], *parts[at + 1 :]])
     return tuple(found)
 
 
@@ -51,13 +56,14 @@ def _about(part: Part, before: Sequence[Part], after: Sequence[Part], step: int)
     if paths and (name_of(part) or _weight_decay(part, step) > 0):
         yield f"{name} comes after the learning rate and {_CLIMBS[part.told.transform]}{on_leaves(paths)}"
         return
-    if _shrinks(part):
+    if _shrinks(part) or name_of(part) == "decoupled_weight_decay":
         yield from other_rates(part, before, step)
     for mistake in filter(lambda mistake: mistake.part(part), _MISTAKES):
         others = before if mistake.stands == "after" else after
         met = touching(part, others, lambda other, kind=mistake.others: kind(other, step))
         if met:
-            yield f"{name} comes {mistake.stands} {_names(met)}{mistake.text.replace('NAME', name)}{_on(part, met)}"
+            names = listed(other.told.transform for other in met)
+            yield f"{name} comes {mistake.stands} {names}{mistake.text.replace('NAME', name)}{_on(part, met)}"
 
 
 def _shrinks(part: Part) -> bool:
@@ -94,11 +100,6 @@ def _where_it_is_a_step(part: Part, before: Sequence[Part], after: Sequence[Part
         return math.prod(sign for leaves, sign in known if path in leaves)
 
     return [path for path in part.told.leaves if sign(earlier, path) < 0 < sign(later, path)]
-
-
-def _names(some: Sequence[Part]) -> str:
-    names = list(dict.fromkeys(f"`{part.told.transform}`" for part in some))
-    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def _on(part: Part, others: Sequence[Part]) -> str:

@@ -6,13 +6,20 @@ from typing import Any
 
 from regjax.diagnostics._action import number_at
 from regjax.diagnostics._inside import Part
-from regjax.diagnostics._known import ADAPTIVE, CLIPS, is_optax, on_leaves, touching
+from regjax.diagnostics._known import ADAPTIVE, CLIPS, is_optax, name_of, on_leaves, touching
 
 # Those that neither are part of a learning rate nor, as momentum does, call for another step size than that.
 _BESIDE_THE_RATE = {"add_decayed_weights", "add_noise", "zero_nans"} | CLIPS - {"reduce_on_plateau"}
 _BESIDE_THE_RATE |= {name for name in ADAPTIVE if name.startswith("scale_by_")}
 # The steps at which learning rates are compared, besides the one that is asked for.
 _COMPARED_AT = (0, 1, 10, 100, 1_000, 10_000)
+# What is done with a rate, and what comes of another one than the optimizer's.
+_OF_A_STEP = "steps by", "what is minimized is not loss plus penalty"
+_OF_A_DECAY = "takes a learning rate of", "the decay is not that of `optax.adamw`"
+# From what share of the weights on it is likely that a decay without a learning rate was meant to have one.
+_STRONG = 0.01
+# Those of Optax that pass on the updates of what is before or inside of them, most of the time.
+_WITHOUT_A_SCALE = {"MultiSteps", "apply_if_finite", "keep_params_nonnegative", "zero_nans"}
 
 
 def sign_of(part: Part, step: int) -> int:
@@ -43,9 +50,11 @@ def _of_number(number: float | None) -> int:
 
 
 def other_rates(part: Part, before: Sequence[Part], step: int) -> Iterator[str]:
-    """Says where the step size of a proximal operator is not the learning rate before it."""
-    if part.hidden_in is not None:
+    """Says where the step size of a proximal operator, or the rate of a decay, is not the learning rate before it."""
+    settings = part.told.settings
+    if part.hidden_in is not None or settings["learning_rate"] is None or settings.get("weight_decay") == 0:
         return
+    takes, follows = _OF_A_DECAY if name_of(part) == "decoupled_weight_decay" else _OF_A_STEP
     met = touching(part, before)
     alike: dict[tuple[int, ...], list[str]] = {}
     for path in part.told.leaves:
@@ -55,9 +64,31 @@ def other_rates(part: Part, before: Sequence[Part], step: int) -> Iterator[str]:
         if found:
             at, own, rate = found
             yield (
-                f"`{part.told.transform}` steps by {own:g} at step {at}, where the learning rate is {rate:g}, so what "
-                f"is minimized is not loss plus penalty: give it the learning rate of the optimizer{on_leaves(paths)}"
+                f"`{part.told.transform}` {takes} {own:g} at step {at}, where the learning rate is {rate:g}, so "
+                f"{follows}: give it the learning rate of the optimizer{on_leaves(paths)}"
             )
+
+
+def decays_without_a_rate(part: Part, after: Sequence[Part]) -> Iterator[str]:
+    """Says that a decay does not follow the learning rate, if it is known and strong, and nothing later changes it."""
+    decay = part.told.settings["weight_decay"]
+    # A decay to an anchor is no decay of weights; a number that may be changed may be changed with the learning rate.
+    told = part.told.settings["learning_rate"] is not None or "anchor" in part.told.settings
+    if told or part.injected or part.hidden_in is not None or not isinstance(decay, int | float) or decay < _STRONG:
+        return
+    changed = {path for other in after if not _passes_on(other) for path in other.told.leaves}
+    paths = [path for path in part.told.leaves if path not in changed]
+    if paths:
+        yield (
+            f"`{part.told.transform}` has no learning rate, so weights shrink by {decay:g} of their size at each step, "
+            "whatever the learning rate of the optimizer is: give `learning_rate=` as in `optax.adamw`, or use a "
+            f"smaller decay{on_leaves(paths)}"
+        )
+
+
+def _passes_on(part: Part) -> bool:
+    """Tells whether a transformation does not scale, clip or replace the updates that it is given."""
+    return part.library == "regjax" or is_optax(part, _WITHOUT_A_SCALE)
 
 
 def _difference(part: Part, before: Sequence[Part], step: int) -> tuple[int, float, float] | None:

@@ -37,6 +37,21 @@ def found(tx, params=PARAMS):
     return list(description.warnings)
 
 
+def in_an_unknown_order(*parts):
+    """Returns a transformation that calls others in an order that nobody can see."""
+    first, second = parts
+
+    def init(params):
+        return first.init(params), second.init(params)
+
+    def update(updates, state, params=None):
+        updates, first_state = first.update(updates, state[0], params)
+        updates, second_state = second.update(updates, state[1], params)
+        return updates, (first_state, second_state)
+
+    return optax.GradientTransformation(init, update)
+
+
 WRONG = {
     "projected, then scaled": (
         [optax.sgd(0.1), project, optax.scale(0.5)],
@@ -193,7 +208,7 @@ RATES = {
         f"`proximal_step` steps by 0.2 at step 0, where the learning rate is 0.1{OTHER}",
     ),
     "a number after a schedule": (
-        [optax.clip(1.0), optax.sgd(optax.linear_schedule(0.1, 0.0, 10)), decay(0.1, 0.1), prox(L1, 0.1)],
+        [optax.clip(1.0), optax.sgd(optax.linear_schedule(0.1, 0.0, 10)), prox(L1, 0.1)],
         f"`proximal_step` steps by 0.1 at step 1, where the learning rate is 0.09{OTHER}",
     ),
     "schedules that part late": (
@@ -221,7 +236,96 @@ RATES = {
         f"`proximal_step` steps by 0.2 at step 0, where the learning rate is 0.1{OTHER}",
     ),
 }
+
+
+def takes(own, step, rate, on):
+    return (
+        f"`decoupled_weight_decay` takes a learning rate of {own} at step {step}, where the learning rate is {rate}, "
+        f"so the decay is not that of `optax.adamw`: give it the learning rate of the optimizer {on}"
+    )
+
+
+BOTH_LEAVES, ON_KERNEL, ON_BIAS = "(on 'dense/bias' and 1 more)", "(on 'dense/kernel')", "(on 'dense/bias')"
+RATES |= {
+    "of a decay": ([optax.adam(0.1), decay(0.1, 0.2)], takes(0.2, 0, 0.1, BOTH_LEAVES)),
+    "of a small decay of some leaves, before zeros": (
+        [optax.sgd(FALLING), decay(1e-4, 0.1, mask="**/kernel"), prox(L1, FALLING)],
+        takes(0.1, 100, 0.0975528, ON_KERNEL),
+    ),
+    "of a decay by a schedule to an anchor": (
+        [optax.rmsprop(0.1), decay(FALLING, FALLING, cautious=True, anchor="initial"), project],
+        takes(0.0975528, 100, 0.1, BOTH_LEAVES),
+    ),
+}
 WRONG |= {f"another rate: {name}": case for name, case in RATES.items()}
+
+
+def shrinks(by, on=BOTH_LEAVES):
+    return (
+        f"`decoupled_weight_decay` has no learning rate, so weights shrink by {by} of their size at each step, "
+        "whatever the learning rate of the optimizer is: give `learning_rate=` as in `optax.adamw`, or use a smaller "
+        f"decay {on}"
+    )
+
+
+SGD = optax.sgd(0.1)
+BIAS = {"dense": {"kernel": False, "bias": True}}
+WITHOUT_A_RATE = {
+    "adam": ([optax.adam(1e-3), decay(0.01)], shrinks(0.01)),
+    "alone": ([decay(0.1, cautious=True)], shrinks(0.1)),
+    "an array": ([optax.sgd(SCHEDULE), decay(jnp.float32(0.01))], shrinks(0.01)),
+    "the others go on": ([SGD, decay(1, mask="**/kernel"), prox(L1, 0.1), project, freeze], shrinks(1, ON_KERNEL)),
+    "accumulated": ([optax.MultiSteps(optax.chain(SGD, decay(0.1)), 2)], shrinks(0.1)),
+    "inside": ([transforms.proximal(optax.chain(SGD, decay(0.1)), L1, 0.1)], shrinks(0.1)),
+    "of what is not frozen": ([SGD, decay(0.1), zero], shrinks(0.1, ON_BIAS)),
+}
+WRONG |= {f"a decay without a rate: {name}": case for name, case in WITHOUT_A_RATE.items()}
+
+
+def idle(names, why, mend="give it other leaves", on=f" {ON_BIAS}"):
+    return f"{names} moves no leaf, because {why}: {mend}{on}"
+
+
+def alone(axes, given=""):
+    return f"it leaves arrays with fewer than {axes} axes alone{given}"
+
+
+NORM = "`project` onto `max_norm`", alone(2, " with axis='auto'"), "give it other leaves, or an axis"
+NO_NORM = constraints.max_norm(1.0, mask="**/bias")
+NO_MATRIX = constraints.spectral_norm(1.0, mask="**/bias")
+NUCLEAR = regularizers.nuclear(0.1, mask="**/bias")
+IDLE = {
+    "norms": ([transforms.project(NO_NORM)], idle(*NORM)),
+    "matrices": ([transforms.project(NO_MATRIX)], idle("`project` onto `spectral_norm`", alone(2))),
+    "stacked matrices": (
+        [transforms.project(constraints.orthogonal(stacked_axes=1))],
+        idle("`project` onto `orthogonal`", alone(3, " with stacked_axes=1"), on=f" {BOTH_LEAVES}"),
+    ),
+    "a step": ([prox(NUCLEAR, 0.1)], idle("`proximal_step` of `nuclear`", alone(2))),
+    "inside masked": ([optax.masked(project, BIAS)], idle(*NORM)),
+    "in an unknown order": ([in_an_unknown_order(optax.identity(), transforms.project(NO_NORM))], idle(*NORM)),
+    "beside one that moves": (
+        [transforms.project(constraints.max_norm(1.0, mask="**/kernel")), transforms.project(NO_NORM)],
+        idle(*NORM),
+    ),
+    "an empty mask": (
+        [transforms.project(constraints.box(0.0, 1.0, mask={"dense": False}))],
+        idle("`project` onto `box`", "its mask selects none", on=""),
+    ),
+    "two rules": (
+        [transforms.project(constraints.by_path({"**/bias": constraints.max_norm(1.0), "**/kernel": None}))],
+        idle(*NORM),
+    ),
+    "two at once": (
+        [transforms.project(constraints.intersection(NO_NORM, NO_MATRIX))],
+        idle("`project` onto `max_norm` and `spectral_norm`", "they leave these alone", "give them other leaves"),
+    ),
+}
+WRONG |= {f"moves nothing: {name}": ([SGD, *parts], text) for name, (parts, text) in IDLE.items()}
+WRONG["moves nothing: around an optimizer"] = (
+    [transforms.proximal_sgd(0.1, NUCLEAR)],
+    idle("`proximal` of `nuclear`", alone(2)),
+)
 
 
 def projections(*rules):
@@ -276,21 +380,6 @@ def another_library():
         return updates, state
 
     return optax.GradientTransformation(lambda params: optax.EmptyState(), update)
-
-
-def in_an_unknown_order(*parts):
-    """Returns a transformation that calls others in an order that nobody can see."""
-    first, second = parts
-
-    def init(params):
-        return first.init(params), second.init(params)
-
-    def update(updates, state, params=None):
-        updates, first_state = first.update(updates, state[0], params)
-        updates, second_state = second.update(updates, state[1], params)
-        return updates, (first_state, second_state)
-
-    return optax.GradientTransformation(init, update)
 
 
 KERNEL = {"dense": {"kernel": True, "bias": False}}
@@ -372,6 +461,48 @@ RIGHT = {
         constraints.non_negative(mask="**/kernel"), constraints.box(-2.0, -1.0, mask="**/bias")
     ),
     "freezing parts": [optax.adam(0.1), decay(0.1, 0.1), optax.masked(optax.set_to_zero(), KERNEL)],
+    "a decay by a schedule": [optax.sgd(SCHEDULE), decay(optax.linear_schedule(0.1, 0.0, 10))],
+    "a small decay": [SGD, decay(0.0099)],
+    "a decay that is scaled": [optax.scale_by_sign(), decay(0.1), optax.scale(0.01)],
+    "a decay that somebody else changes": [SGD, decay(0.1), another_library()],
+    "a decay in an unknown order": [SGD, in_an_unknown_order(decay(0.1), optax.scale(0.01))],
+    "a decay that is clipped": [SGD, decay(0.1), optax.clip(1.0)],
+    "a decay of what is frozen": [SGD, decay(0.1, mask="**/kernel"), zero],
+    "a decay to an anchor": [SGD, decay(0.1, anchor="initial")],
+    "a decay that may be changed": [SGD, optax.inject_hyperparams(decay)(0.1)],
+    "a decay times an injected rate": [
+        optax.inject_hyperparams(lambda rate: optax.chain(optax.sgd(rate), decay(0.2 * rate)))(FALLING)
+    ],
+    "a decay by the rate said twice": [optax.adam(FALLING), decay(0.1, optax.cosine_decay_schedule(0.1, 1000))],
+    "a decay by the rate of a steady gradient": [optax.sgd(0.1, momentum=0.9), decay(0.1, 1.0)],
+    "a decay without an optimizer": [optax.clip(1.0), decay(0.1, 0.2)],
+    "a decay of another part": [optax.masked(SGD, BIAS), decay(0.1, 0.2, mask="**/kernel")],
+    "a decay after a plateau": [SGD, optax.contrib.reduce_on_plateau(), decay(0.1, 0.2)],
+    "a decay of zero by another rate": [SGD, decay(0.0, 0.2)],
+    "an injected rate, then a decay": [optax.inject_hyperparams(optax.sgd)(FALLING), decay(0.1, FALLING)],
+    "norms along an axis": [SGD, transforms.project(constraints.max_norm(1.0, axis=0, mask="**/bias"))],
+    "rules of which one acts": [
+        SGD,
+        transforms.project(
+            constraints.by_path({"**/kernel": constraints.max_norm(1.0), "**/bias": constraints.max_norm(2.0)})
+        ),
+    ],
+    "several at once of which one acts": [
+        SGD,
+        transforms.project(
+            constraints.intersection(constraints.non_negative(), constraints.max_norm(1.0), mask="**/bias")
+        ),
+    ],
+    "given nothing": [
+        optax.partition({"a": optax.chain(SGD, project), "b": project}, {"dense": {"kernel": "a", "bias": "a"}})
+    ],
+    "one rule in two parts": [
+        optax.partition(
+            {"a": optax.chain(SGD, project), "b": optax.chain(optax.adam(0.1), project)},
+            {"dense": {"kernel": "a", "bias": "b"}},
+        )
+    ],
+    "a penalty that is none": [add(regularizers.nuclear(0.1, mask="**/bias")), SGD],
 }
 
 
@@ -389,6 +520,15 @@ def test_the_chain_of_the_readme_is_right():
     assert found(given["tx"]) == []
 
 
+def test_the_first_example_of_the_readme_is_right():
+    readme = (pathlib.Path(__file__).parents[2] / "README.md").read_text()
+    code = readme.split("\nschedule = ")[1].split("\nstate = ")[0]
+    given = {"optax": optax, "regjax": regjax}
+    exec(f"schedule = {code}", given)
+    layer = PARAMS["dense"]
+    assert found(given["optimizer"], {"params": {"Dense_0": layer, "Dense_1": layer}}) == []
+
+
 def test_projections_are_tried_where_their_numbers_are_known():
     unit, seen = constraints.unit_norm(mask=KERNELS), []
 
@@ -399,6 +539,29 @@ def test_projections_are_tried_where_their_numbers_are_known():
 
     step(0.5)
     assert [len(texts) for texts in seen] == [1, 0]
+
+
+def test_decays_and_rates_are_judged_where_their_numbers_are_known():
+    seen = []
+
+    @jax.jit
+    def step(number):
+        seen.append(found(optax.chain(SGD, decay(number))))
+        seen.append(found(optax.chain(SGD, decay(number, 0.2))))
+        seen.append(found(optax.chain(SGD, decay(0.1, number))))
+        seen.append(found(optax.chain(optax.sgd(number), decay(0.1, 0.2))))
+
+    step(0.5)
+    assert [len(texts) for texts in seen] == [0, 1, 0, 0]
+
+
+def test_what_moves_nothing_is_seen_of_one_array_and_of_a_flattened_tree():
+    text = idle(*NORM, on="")
+    assert found(project, jnp.ones(3)) == [text]
+    assert found(project, jnp.ones((3, 2))) == []
+    assert found(optax.flatten(optax.chain(SGD, project))) == [text]
+    nested = optax.lookahead(optax.chain(SGD, transforms.project(NO_NORM)), 5, 0.5)
+    assert found(nested, optax.LookaheadParams.init_synced(PARAMS)) == [idle(*NORM, on=" (on 'fast/dense/bias')")]
 
 
 def test_a_warning_is_shown_once():

@@ -124,7 +124,7 @@ def test_a_traced_flag_chooses():
     assert_all_close(certain, run(True))
     assert_all_close(random, run(False))
     assert not any(np.array_equal(certain[name], random[name]) for name in layers)
-    with pytest.raises(TypeError, match=r"`rate` must be a Python number in mode 'subset'"):
+    with pytest.raises(TypeError, match=r"`deterministic` must be a Python bool in mode 'subset'"):
         ALL["ResidualBlock subset"].apply(
             variables["ResidualBlock subset"], X, deterministic=jnp.array(True), rng=jax.random.key(2)
         )

@@ -253,11 +253,3 @@ def test_lanes_that_exchange_something_and_have_one_key_have_the_gradients_of_ba
 def test_the_branch_must_be_a_module(residual, got):
     with pytest.raises(TypeError, match=f"`residual` must be a module, got {got}"):
         linen.ResidualBlock(residual, 0.5)
-
-
-def test_subset_names_the_flag_that_must_be_known():
-    block = linen.ResidualBlock(nn.Dense(3), 0.5, mode="subset")
-    x = jnp.ones((4, 3))
-    variables = block.init(jax.random.key(0), x)
-    with pytest.raises(TypeError, match="`deterministic` must be a Python bool in mode 'subset'"):
-        jax.jit(lambda flag: block.apply(variables, x, deterministic=flag, rngs={"dropout": jax.random.key(0)}))(True)

@@ -164,7 +164,7 @@ def test_train_eval_and_view_switch_all_but_mc_dropout(make):
 
 def test_a_traced_flag_chooses():
     modules = all_of()
-    with pytest.raises(TypeError, match=r"`rate` must be a Python number in mode 'subset'"):
+    with pytest.raises(TypeError, match=r"`deterministic` must be a Python bool in mode 'subset'"):
         modules.pop("ResidualBlock subset")(X, deterministic=jnp.array(True), rngs=jax.random.key(2))
 
     def run(modules, flag):

@@ -215,9 +215,3 @@ def test_lanes_that_exchange_something_and_have_one_key_have_the_gradients_of_ba
 def test_the_branch_must_be_a_module():
     with pytest.raises(TypeError, match="`residual` must be a module, got the class Linear"):
         ResidualBlock(nnx.Linear, 0.5)
-
-
-def test_subset_names_the_flag_that_must_be_known():
-    block = ResidualBlock(nnx.Linear(3, 3, rngs=nnx.Rngs(0)), 0.5, mode="subset", rngs=nnx.Rngs(0))
-    with pytest.raises(TypeError, match="`deterministic` must be a Python bool in mode 'subset'"):
-        nnx.jit(lambda block, flag: block(jnp.ones((4, 3)), deterministic=flag))(block, jnp.array(True))

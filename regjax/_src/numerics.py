@@ -112,6 +112,11 @@ def in_range(plain: Array, axes: tuple[int, ...], function: Callable[..., Array]
     return _again(axes, function, plain, *arrays)
 
 
+def nearer(dtype: jnp.dtype) -> float:
+    """Returns a power of two that brings what has too large squares for a dtype to where they are in its range."""
+    return 2.0 ** -(jnp.finfo(dtype).maxexp * 5 // 8)
+
+
 def norm_in_range(x: Array, axes: tuple[int, ...]) -> Array:
     """Returns the norms of `x`, also those whose squares are too large for the dtype."""
     return in_range(norm(x, axes), axes, _itself, x)
@@ -123,10 +128,10 @@ def _itself(x: Array) -> Array:
 
 
 def _again(axes: tuple[int, ...], function: Callable[..., Array], plain: Array, *arrays: Array) -> Array:
-    nearer = 2.0 ** -(jnp.finfo(plain.dtype).maxexp * 5 // 8)
-    far = jnp.sum(jnp.square(function(*arrays) * nearer), axes, keepdims=True)
+    scale = nearer(plain.dtype)
+    far = jnp.sum(jnp.square(function(*arrays) * scale), axes, keepdims=True)
     overflows = plain == jnp.inf
-    return jnp.where(overflows, root(jnp.where(overflows, far, 0)) / nearer, plain)
+    return jnp.where(overflows, root(jnp.where(overflows, far, 0)) / scale, plain)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))

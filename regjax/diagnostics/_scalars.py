@@ -7,7 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from regjax._src import checks
-from regjax._src.numerics import add, compute_dtype, root
+from regjax._src.numerics import add, compute_dtype, nearer, root
 from regjax._src.tree import floating_items
 from regjax._src.types import Array, PyTree
 from regjax._src.value import Rules
@@ -109,7 +109,6 @@ def _norm(tree: PyTree) -> Array:
     """Returns the total `l2` of :func:`regjax.diagnostics.norms`, without what that traces for each leaf."""
     leaves = list(floating_items(tree).values())
     dtype = compute_dtype(*leaves)
-    nearer = 2.0 ** -(jnp.finfo(dtype).maxexp * 5 // 8)
 
     def length(scale: float) -> Array:
         squares = (jnp.sum(jnp.square(leaf.astype(dtype) * scale)) for leaf in leaves)
@@ -117,7 +116,7 @@ def _norm(tree: PyTree) -> Array:
 
     # Squares beyond the dtype get a second look, as those of a leaf do. A conditional would have all leaves stored.
     plain = length(1.0)
-    return jnp.where(plain == jnp.inf, length(nearer), plain)
+    return jnp.where(plain == jnp.inf, length(nearer(dtype)), plain)
 
 
 def _of_regularizer(regularizer: Regularizer, params: PyTree) -> dict[str, Array]:

@@ -47,7 +47,7 @@ def scale_by_adam(
             [second] = read(metric, own).leaves
             # Of moments in a narrower dtype Optax had more digits when it divided.
             if gradient is not None and own.mu[0].dtype == second.dtype == compute_dtype(gradient, second):
-                moment, d = first_moment(widen(gradient), widen(own.mu[0])), formula(second)
+                moment, d = first_moment(widen(gradient), own.mu[0]), formula(second)
                 direction = (moment / d if divides else moment * (1 / d)).astype(direction.dtype)
             return direction, *(getattr(own, name)[0] for name in names)
 
